@@ -1,0 +1,174 @@
+"""Tables from trials: medians, ratios within a round, and their 95 % bootstrap intervals."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RESAMPLES = 5000
+Entry = dict[str, Any]
+Column = tuple[str, Callable[[Entry, dict[str, Entry]], str]]
+
+HOW_TO_READ = """\
+Made by `make bench` (`python benchmarks/run.py`): {rounds} rounds, each running every program once in a process of its
+own, each round starting with another one; medians over rounds, ratios within a round, 95 % bootstrap intervals.
+Machine: {machine}. Peers: {versions}.
+
+*limit*: the same work in bare NumPy (bare Python for the branching functions). *per element*: as people write it.
+*by hand*: vectorised by an expert with the library's own shuffle and batch. *own batches*: the user shuffles and gathers
+whole batches in a source of his own, and the library only hands them on. `~`: a slow program, cut after some seconds
+and extended at its pace. *penstock is*: penstock's speed over that program's, so 0.80 × the limit is 80 % of it.
+"""
+
+
+def machine() -> str:
+    """Processor, cores, Python and NumPy, and how busy the machine was when the run began."""
+    names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    return (
+        f"{os.cpu_count()} cores of {processor}, Python {platform.python_version()}, NumPy {np.__version__}, "
+        f"{time.strftime('%B %Y')}, load {os.getloadavg()[0]:.1f} at the start"
+    )
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def page(results: dict[str, Any]) -> str:
+    """All of RESULTS.md."""
+    head = HOW_TO_READ.format(
+        rounds=results["rounds"], machine=results["machine"], versions=", ".join(results.get("versions", []))
+    )
+    return "# Benchmarks\n\n" + head + "\n" + "\n\n".join(section(race) for race in results["races"].values()) + "\n"
+
+
+def section(race: dict[str, Any]) -> str:
+    """One workload's table, aligned so that it reads as text and renders as Markdown."""
+    entries = race["contenders"]
+    columns = [column for column in COLUMNS if any(column[1](entry, entries) for entry in entries.values())]
+    rows = [[title for title, _ in columns]]
+    rows += [[cell(entry, entries) for _, cell in columns] for entry in entries.values()]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(columns))]
+    lines = ["| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return f"## {race['title']}\n\n" + "\n".join(lines)
+
+
+def speeds(entry: Entry) -> list[float]:
+    return [trial["speed"] for trial in entry["trials"]]
+
+
+def median_of(entry: Entry, key: str) -> float | None:
+    """The median of one measured number over the rounds, or None where it is not measured."""
+    found = [trial[key] for trial in entry["trials"] if key in trial]
+    return statistics.median(found) if found else None
+
+
+def ratio(above: Entry, below: Entry) -> tuple[float, float, float] | None:
+    """Median of `above`'s speed over `below`'s within a round, and the 95 % interval of that median."""
+    pairs = list(zip(speeds(above), speeds(below), strict=False))
+    if not pairs:
+        return None
+    ratios = np.array([first / second for first, second in pairs])
+    draws = np.random.default_rng(0).integers(0, len(ratios), (RESAMPLES, len(ratios)))
+    low, high = np.quantile(np.median(ratios[draws], axis=1), [0.025, 0.975])
+    return float(np.median(ratios)), float(low), float(high)
+
+
+def _first(entries: dict[str, Entry], wanted: Callable[[Entry], bool]) -> Entry | None:
+    return next((entry for entry in entries.values() if wanted(entry)), None)
+
+
+def _speed(entry: Entry, _: dict[str, Entry]) -> str:
+    """Elements a second, where the trials went through epochs."""
+    if entry.get("failure"):
+        return "failed"
+    speed = median_of(entry, "speed")
+    if speed is None or median_of(entry, "epochs") is None:
+        return ""
+    cut = any(trial["extrapolated"] for trial in entry["trials"])
+    return ("~" if cut else "") + quantity(speed, ("", " k", " M"), 1000)
+
+
+def _milliseconds(entry: Entry, _: dict[str, Entry]) -> str:
+    """The time of one start or resume, where that is what was measured."""
+    speed = median_of(entry, "speed")
+    return "" if speed is None or median_of(entry, "epochs") is not None else f"{significant(1000 / speed)} ms"
+
+
+def _of_limit(entry: Entry, entries: dict[str, Entry]) -> str:
+    limit = _first(entries, lambda one: one["form"] == "limit")
+    share = ratio(entry, limit) if limit is not None else None
+    return "" if share is None else f"{significant(100 * share[0])} %"
+
+
+def _penstock_is(entry: Entry, entries: dict[str, Entry]) -> str:
+    own = _first(entries, lambda one: one["module"] == "penstock")
+    if own is None or own is entry:
+        return ""
+    times = ratio(own, entry)
+    if times is None:
+        return ""
+    interval = f" ({significant(times[1])} to {significant(times[2])})" if len(entry["trials"]) > 1 else ""
+    return f"{significant(times[0])} ×{interval}"
+
+
+def _seconds(key: str) -> Callable[[Entry, dict[str, Entry]], str]:
+    def cell(entry: Entry, _: dict[str, Entry]) -> str:
+        seconds = median_of(entry, key)
+        return "" if seconds is None else f"{significant(1000 * seconds)} ms"
+
+    return cell
+
+
+def _bytes(key: str) -> Callable[[Entry, dict[str, Entry]], str]:
+    def cell(entry: Entry, _: dict[str, Entry]) -> str:
+        size = entry.get(key, median_of(entry, key))
+        return "" if size is None else quantity(size, (" B", " KB", " MB", " GB"), 1000)
+
+    return cell
+
+
+def _processor(entry: Entry, _: dict[str, Entry]) -> str:
+    nanoseconds = median_of(entry, "processor_nanoseconds")
+    return "" if nanoseconds is None else f"{significant(nanoseconds)} ns"
+
+
+COLUMNS: tuple[Column, ...] = (
+    ("program", lambda entry, _: entry["name"]),
+    ("written", lambda entry, _: entry["form"]),
+    ("elements/s", _speed),
+    ("time", _milliseconds),
+    ("of the limit", _of_limit),
+    ("penstock is", _penstock_is),
+    ("CPU an element", _processor),
+    ("first batch", _seconds("first_batch_seconds")),
+    ("import beyond NumPy", _seconds("import_seconds")),
+    ("memory beyond data", _bytes("beyond_data_bytes")),
+    ("peak memory", _bytes("peak_bytes")),
+    ("state", _bytes("state_bytes")),
+    ("installed", _bytes("installed_bytes")),
+)
+
+
+def quantity(number: float, units: tuple[str, ...], step: int) -> str:
+    """Three figures and a unit: 2.31 M, 26.4 k."""
+    power = 0
+    while number >= step and power < len(units) - 1:
+        number, power = number / step, power + 1
+    return significant(number) + units[power]
+
+
+def significant(number: float) -> str:
+    """Three significant figures, never in powers of ten."""
+    if number >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.3g}" if number >= 0.001 else f"{number:.1g}"

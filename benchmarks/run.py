@@ -1,0 +1,199 @@
+"""Penstock beside its limit and its peers, each program in its own process, rounds interleaved.
+
+    python benchmarks/run.py              everything, about 25 minutes; writes benchmarks/RESULTS.md
+    python benchmarks/run.py --quick      three short rounds of everything
+    python benchmarks/run.py --only mnist_memory start --rounds 5
+
+The peers live in an environment of their own, `.venv-peers`, which the first run makes. A round runs every contender
+once, each round starting with another one, so that what slows the machine for a while slows all of them; ratios are
+taken within a round, and their medians and 95 % bootstrap intervals over the rounds are what the tables show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bench_branching_elements
+import bench_full_shuffle
+import bench_mnist_memory
+import bench_resume
+import bench_start
+import bench_tiny_elements
+import mnist_arrays
+import report
+from contender import Contender, Workload
+
+HERE = Path(__file__).resolve().parent
+PEERS = HERE.parent / ".venv-peers"
+REQUIREMENTS = HERE / "requirements-peers.txt"
+OWN_MODULES = ("numpy", "penstock")
+TRIAL_SECONDS_AT_MOST = 180
+DISTRIBUTIONS = {"tensorflow": "tensorflow-cpu", "torch.utils.data": "torch"}
+"""Where the distribution's name is not the module's."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """A workload and the command line that runs one contender of it."""
+
+    name: str
+    title: str
+    contenders: tuple[Any, ...]
+    script: str | None
+    """The file in this folder that measures a contender; None where a contender is a whole program."""
+    timed: bool = False
+    """Whether the script takes --seconds."""
+
+    def command(self, contender: Any, verify: bool, seconds: float) -> list[str]:
+        """The command line after the interpreter."""
+        if self.script is None:
+            return ["-c", contender.program, str(mnist_arrays.FOLDER.resolve())]
+        wanted = ["--verify"] if verify else ["--seconds", str(seconds)] if self.timed else []
+        return [str(HERE / self.script), contender.key, *wanted]
+
+
+def race(workload: Workload) -> Race:
+    return Race(workload.name, workload.title, workload.contenders, f"bench_{workload.name}.py", timed=True)
+
+
+RACES = (
+    race(bench_mnist_memory.WORKLOAD),
+    race(bench_tiny_elements.WORKLOAD),
+    race(bench_branching_elements.WORKLOAD),
+    Race(bench_start.NAME, bench_start.TITLE, bench_start.CONTENDERS, None),
+    Race(bench_resume.NAME, bench_resume.TITLE, bench_resume.CONTENDERS, "bench_resume.py"),
+    race(bench_full_shuffle.WORKLOAD),
+)
+
+
+class TrialFailed(Exception):
+    """A contender's process ended badly; the message is the end of what it wrote."""
+
+
+def main() -> None:
+    options = parsed()
+    if not options.without_peers:
+        make_peers_environment()
+    mnist_arrays.write_arrays(options.data_dir)
+    results: dict[str, Any] = {"machine": report.machine(), "rounds": options.rounds, "races": {}}
+    if not options.without_peers:
+        results["versions"] = peer_versions()
+    for one in RACES:
+        if options.only and one.name not in options.only:
+            continue
+        results["races"][one.name] = run_race(one, options)
+        (mnist_arrays.FOLDER / "latest.json").write_text(json.dumps(results, indent=1))
+        print("\n" + report.section(results["races"][one.name]) + "\n", flush=True)
+    if not (options.only or options.quick or options.without_peers):
+        (HERE / "RESULTS.md").write_text(report.page(results))
+        print(f"written: {HERE / 'RESULTS.md'}")
+
+
+def parsed() -> argparse.Namespace:
+    arguments = argparse.ArgumentParser(description="Measure penstock beside NumPy, tf.data, torch and Grain.")
+    arguments.add_argument("--quick", action="store_true", help="three short rounds")
+    arguments.add_argument("--rounds", type=int, help="9, or 3 with --quick")
+    arguments.add_argument("--only", nargs="+", choices=[one.name for one in RACES], help="these workloads")
+    arguments.add_argument("--data-dir", type=Path, help="folder of MNIST's IDX files instead of synthetic images")
+    arguments.add_argument("--without-peers", action="store_true", help="only penstock and the limits")
+    options = arguments.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 9)
+    options.seconds = 0.5 if options.quick else 1.0
+    return options
+
+
+def run_race(one: Race, options: argparse.Namespace) -> dict[str, Any]:
+    """Check every contender once, then run the rounds; a contender that fails is reported and left out."""
+    table: dict[str, Any] = {"name": one.name, "title": one.title, "contenders": {}}
+    runners = [c for c in one.contenders if not (options.without_peers and c.module not in OWN_MODULES)]
+    for contender in runners:
+        entry = {"name": contender.name, "module": contender.module, "form": str(contender.form), "trials": []}
+        table["contenders"][contender.key] = entry
+        if one.script is None:
+            distribution = DISTRIBUTIONS.get(contender.module, contender.module)
+            entry["installed_bytes"] = int(
+                output_of(interpreter(contender), [str(HERE / "installed_bytes.py"), distribution])
+            )
+        else:
+            attempt(one, contender, entry, verify=True, seconds=options.seconds)
+    for number in range(options.rounds):
+        turn = number % len(runners)
+        for contender in runners[turn:] + runners[:turn]:
+            entry = table["contenders"][contender.key]
+            if "failure" not in entry and number < (contender.most_rounds or options.rounds):
+                attempt(one, contender, entry, verify=False, seconds=options.seconds)
+        print(f"{one.name}: round {number + 1} of {options.rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    return table
+
+
+def attempt(one: Race, contender: Any, entry: dict[str, Any], verify: bool, seconds: float) -> None:
+    """Run one trial into `entry`."""
+    command = one.command(contender, verify, seconds)
+    began = time.perf_counter()
+    try:
+        line = output_of(interpreter(contender), command)
+    except TrialFailed as failure:
+        entry["failure"] = str(failure)
+        print(f"{one.name}: {contender.name} {contender.form} failed:\n{failure}", file=sys.stderr)
+        return
+    if verify:
+        entry["verified"] = json.loads(line)
+        return
+    # A whole program is timed from outside, to the moment it reports.
+    trial = {"speed": 1 / (time.perf_counter() - began)} if one.script is None else json.loads(line)
+    entry["trials"].append(trial)
+
+
+def output_of(python: Path, command: list[str]) -> str:
+    """The first line that the process prints; it must end well too."""
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    folder = {"PENSTOCK_BENCH_FOLDER": str(mnist_arrays.FOLDER.resolve())}
+    try:
+        ended = subprocess.run(
+            [str(python), *command],
+            env=os.environ | quiet | folder,
+            capture_output=True,
+            text=True,
+            timeout=TRIAL_SECONDS_AT_MOST,
+        )
+    except subprocess.TimeoutExpired:
+        raise TrialFailed(f"no result within {TRIAL_SECONDS_AT_MOST} s") from None
+    if ended.returncode != 0:
+        raise TrialFailed(ended.stderr[-800:].strip() or f"exit status {ended.returncode}")
+    return ended.stdout.splitlines()[0]
+
+
+def interpreter(contender: Contender | Any) -> Path:
+    """Penstock and NumPy run in this environment, peers in theirs."""
+    return Path(sys.executable) if contender.module in OWN_MODULES else PEERS / "bin" / "python"
+
+
+def make_peers_environment() -> None:
+    """Create `.venv-peers` unless it was made from the same requirements."""
+    made_from = PEERS / "made-from.txt"
+    if made_from.exists() and made_from.read_text() == REQUIREMENTS.read_text():
+        return
+    print(f"making {PEERS} (2.4 GB: tensorflow, torch and grain; once)", file=sys.stderr)
+    venv.create(PEERS, with_pip=True)
+    install = [str(PEERS / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)]
+    if subprocess.run(install).returncode != 0:
+        raise SystemExit("run.py: the peers could not be installed; see pip's message, or give --without-peers")
+    made_from.write_text(REQUIREMENTS.read_text())
+
+
+def peer_versions() -> list[str]:
+    """The pinned requirements as `name==version`."""
+    return [line for line in REQUIREMENTS.read_text().splitlines() if "==" in line and not line.startswith("#")]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Input pipelines for machine learning: tf.data's API without TensorFlow."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock import errors as errors
+    from penstock.columns import SparseTensor as SparseTensor
+    from penstock.dataset import Dataset as Dataset
+    from penstock.engine.iterator import DatasetIterator as DatasetIterator
+    from penstock.spec import TensorSpec as TensorSpec
+
+__version__ = "0.1.0"
+
+AUTOTUNE = -1
+"""Leave a number open: `prefetch(AUTOTUNE)`."""
+INFINITE_CARDINALITY = -1
+"""What `cardinality` says of an endless dataset."""
+UNKNOWN_CARDINALITY = -2
+"""What `cardinality` says where the number of elements shows only when they are read."""
+
+_HOMES = {
+    "Dataset": "penstock.dataset",
+    "DatasetIterator": "penstock.engine.iterator",
+    "SparseTensor": "penstock.columns",
+    "TensorSpec": "penstock.spec",
+}
+
+__all__ = [
+    "AUTOTUNE",
+    "INFINITE_CARDINALITY",
+    "UNKNOWN_CARDINALITY",
+    "Dataset",
+    "DatasetIterator",
+    "SparseTensor",
+    "TensorSpec",
+    "errors",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Names are imported when first used, so that `import penstock` costs next to nothing.
+    if name == "errors":
+        return import_module("penstock.errors")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'penstock' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

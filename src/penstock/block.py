@@ -1,0 +1,131 @@
+"""Block: many rows as columns that share a leading axis; slice, gather, concatenate, and rows <-> columns.
+
+Columns are a closed union: `Dense`, `Varlen`, `Sparse`, `Objects`. A block is never changed once it is handed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock import tree
+from penstock.columns import Column, Dense, Objects, Sparse, Varlen, column_from_rows, concatenate_columns
+from penstock.spec import Spec
+
+__all__ = ["Block", "Column", "Dense", "Objects", "Sparse", "Varlen", "concatenate"]
+
+
+class Block:
+    """Rows of elements, one column per component.
+
+    Attributes:
+        treedef: The structure of each element; None where every row is an error.
+        columns: One per component, each with `rows` rows.
+        rows: How many.
+        errors: Row to the exception that stands in its place; its values in the columns mean nothing.
+        fresh: Nobody else reads or writes this memory, so whoever gets the block may write into it.
+    """
+
+    __slots__ = ("columns", "errors", "fresh", "rows", "treedef")
+
+    def __init__(
+        self,
+        treedef: tree.Treedef | None,
+        columns: Sequence[Column],
+        rows: int,
+        errors: dict[int, Exception] | None = None,
+        fresh: bool = False,
+    ) -> None:
+        self.treedef = treedef
+        self.columns = columns
+        self.rows = rows
+        self.errors = errors or {}
+        self.fresh = fresh
+
+    def slice(self, start: int, stop: int) -> Block:
+        """Rows `start` to `stop`, as views."""
+        if start == 0 and stop == self.rows:
+            return self
+        errors = {row - start: error for row, error in self.errors.items() if start <= row < stop}
+        return Block(self.treedef, [c.slice(start, stop) for c in self.columns], stop - start, errors, self.fresh)
+
+    def take(self, indices: NDArray[Any]) -> Block:
+        """The rows at `indices`, copied; repeats are allowed."""
+        columns = [column.take(indices) for column in self.columns]
+        errors = None
+        if self.errors:
+            found = {at: self.errors.get(int(row)) for at, row in enumerate(indices)}
+            errors = {at: error for at, error in found.items() if error is not None}
+        return Block(self.treedef, columns, len(indices), errors, fresh=True)
+
+    def private(self) -> Block:
+        """This block in memory that may be written into: itself if it is fresh, else a copy."""
+        if self.fresh:
+            return self
+        return Block(self.treedef, [c.copy() for c in self.columns], self.rows, self.errors, fresh=True)
+
+    def elements(self, writable: bool = False) -> Iterator[Any]:
+        """Each row as the element that users see; rows with errors yield whatever stands there."""
+        if self.treedef is None:
+            return iter([None] * self.rows)
+        if not self.columns:
+            return iter([tree.unflatten(self.treedef, ()) for _ in range(self.rows)])
+        components = [column.values(writable) for column in self.columns]
+        if self.treedef == tree.LEAF:
+            return iter(components[0])
+        if tree.is_flat_tuple(self.treedef):
+            return zip(*components, strict=True)
+        treedef = self.treedef
+        return (tree.unflatten(treedef, leaves) for leaves in zip(*components, strict=True))
+
+    def element(self, row: int, writable: bool = False) -> Any:
+        """The element in one row."""
+        return next(self.slice(row, row + 1).elements(writable))
+
+    def spec(self) -> Spec | None:
+        """The spec that all rows fit, as far as the columns tell; None where every row is an error."""
+        if self.treedef is None:
+            return None
+        return Spec(self.treedef, tuple(column.spec() for column in self.columns))
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that the columns hold, objects by their pointers."""
+        return sum(column.num_bytes for column in self.columns)
+
+
+def all_errors(error: Exception, rows: int = 1) -> Block:
+    """A block in which `error` stands in every row."""
+    return Block(None, (), rows, dict.fromkeys(range(rows), error))
+
+
+def block_from_elements(elements: Iterable[Any]) -> Block:
+    """One row per element; all must have one structure, which the caller has seen to."""
+    flat = [tree.flatten(element) for element in elements]
+    treedef = flat[0][1]
+    columns = [column_from_rows([leaves[at] for leaves, _ in flat]) for at in range(treedef.num_leaves)]
+    return Block(treedef, columns, len(flat), fresh=True)
+
+
+def concatenate(blocks: Sequence[Block]) -> Block:
+    """The rows of `blocks` one after another; copied, unless there is one block only."""
+    if len(blocks) == 1:
+        return blocks[0]
+    donor = next((block for block in blocks if block.treedef is not None), None)
+    errors: dict[int, Exception] = {}
+    start = 0
+    for block in blocks:
+        errors.update({start + row: error for row, error in block.errors.items()})
+        start += block.rows
+    if donor is None:
+        return Block(None, (), start, errors)
+    filled = [block if block.treedef is not None else _placeholders(donor, block.rows) for block in blocks]
+    columns = [concatenate_columns(list(parts)) for parts in zip(*(block.columns for block in filled), strict=True)]
+    return Block(donor.treedef, columns, start, errors, fresh=True)
+
+
+def _placeholders(donor: Block, rows: int) -> Block:
+    return donor.take(np.zeros(rows, np.intp))

@@ -1,0 +1,63 @@
+"""What a public method learns from its call: counts checked at once, and the user's line that made it."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = str(Path(__file__).parent)
+
+_LARGEST = 2**63 - 1
+
+
+def count(method: str, name: str, value: Any, minimum: int | None = None, hint: str = "") -> int:
+    """`value` as an int of at least `minimum`; NumPy integers and 0-d integer arrays count.
+
+    Raises:
+        TypeError: `value` is no whole number.
+        ValueError: It is below `minimum` or does not fit 64 bits.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        wanted = "an integer" if minimum is None else f"an integer of at least {minimum}"
+        raise TypeError(f"{method}(): {name} must be {wanted}, but is {value!r}{hint}") from None
+    if minimum is not None and number < minimum:
+        raise ValueError(f"{method}(): {name} must be at least {minimum}, but is {number}{hint}")
+    if abs(number) > _LARGEST:
+        raise ValueError(f"{method}(): {name} must fit 64 bits, but is {number}")
+    return number
+
+
+def seed(method: str, value: Any) -> int | None:
+    """`value` as a seed: None, or an int of any sign folded into 64 bits."""
+    return None if value is None else count(method, "seed", value) % 2**64
+
+
+def function(method: str, name: str, value: Any) -> Any:
+    """`value` if it can be called.
+
+    Raises:
+        TypeError: It cannot.
+    """
+    if not callable(value):
+        raise TypeError(f"{method}(): {name} must be a function, but is {value!r}")
+    return value
+
+
+def parallel(method: str, num_parallel_calls: int | None) -> None:
+    """Refuse a `num_parallel_calls` that is neither None, AUTOTUNE (-1) nor a positive number."""
+    if num_parallel_calls is not None and count(method, "num_parallel_calls", num_parallel_calls) != -1:
+        count(method, "num_parallel_calls", num_parallel_calls, 1, "; use AUTOTUNE to leave it open")
+
+
+def origin() -> str:
+    """File and line of the nearest caller outside penstock."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,102 @@
+"""Dataset: the table of contents. One row per method, under headings; no logic."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from penstock import ends
+from penstock.node import Node
+from penstock.readers.generator import from_generator
+from penstock.readers.random_numbers import random_
+from penstock.readers.ranges import counter, range_
+from penstock.readers.tensors import from_list, from_tensor_slices, from_tensors
+from penstock.spec import Spec
+from penstock.transforms.apply import apply
+from penstock.transforms.batch import batch
+from penstock.transforms.cache import cache
+from penstock.transforms.concatenate import concatenate
+from penstock.transforms.enumerate import enumerate_
+from penstock.transforms.filter import filter_
+from penstock.transforms.flat_map import flat_map
+from penstock.transforms.map import map_
+from penstock.transforms.map_batches import map_batches
+from penstock.transforms.prefetch import prefetch
+from penstock.transforms.random_map import random_map
+from penstock.transforms.repeat import repeat
+from penstock.transforms.shard import shard
+from penstock.transforms.shuffle import shuffle
+from penstock.transforms.skip import skip
+from penstock.transforms.take import take
+from penstock.transforms.unbatch import unbatch
+from penstock.transforms.zip import zip_
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Dataset(Generic[T_co]):
+    """An input pipeline: elements, described and not yet computed. Every method returns a new Dataset."""
+
+    __slots__ = ("__weakref__", "_found_spec", "_node")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._found_spec: Spec | None = None
+
+    def _then(self, node: Node) -> Dataset[Any]:
+        return type(self)(node)
+
+    # Sources
+    from_tensor_slices = classmethod(from_tensor_slices)
+    from_tensors = classmethod(from_tensors)
+    from_list = classmethod(from_list)
+    from_generator = classmethod(from_generator)
+    range = classmethod(range_)
+    counter = classmethod(counter)
+    random = classmethod(random_)
+    zip = classmethod(zip_)
+
+    # One element to one element
+    map = map_
+    map_batches = map_batches
+    random_map = random_map
+    enumerate = enumerate_
+
+    # Which elements, in which order
+    filter = filter_
+    shuffle = shuffle
+    repeat = repeat
+    take = take
+    skip = skip
+    shard = shard
+    concatenate = concatenate
+
+    # One element to many, many to one
+    flat_map = flat_map
+    batch = batch
+    unbatch = unbatch
+
+    # When and where elements are computed
+    cache = cache
+    prefetch = prefetch
+    apply = apply
+
+    # Ends
+    __iter__ = ends.iterate
+    iterator = ends.iterator
+    as_numpy_iterator = ends.as_numpy_iterator
+    reduce = ends.reduce
+    get_single_element = ends.get_single_element
+    head = ends.head
+    replay = ends.replay
+
+    # What is known
+    cardinality = ends.cardinality
+    element_spec = property(ends.element_spec)
+    explain = ends.explain
+    __len__ = ends.length
+    __getitem__ = ends.getitem
+    __repr__ = ends.show
+    _repr_html_ = ends.show_html
+
+    def __bool__(self) -> bool:
+        return True

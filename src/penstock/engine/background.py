@@ -1,0 +1,152 @@
+"""Runs an operator in a thread of its own, a bounded number of rows ahead of whoever reads from it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from penstock.block import Block
+from penstock.node import Operator, State
+
+_SECONDS_TO_STOP = 1.0
+_LONG_STEP_SECONDS = 0.001
+_MAX_RUN_BYTES = 1 << 18
+_MAX_AHEAD_BYTES = 1 << 26
+
+
+class BackgroundOperator:
+    """Hands out what a thread computes; started by the first demand.
+
+    At rest exactly `buffer_rows` rows are computed beyond those handed over; with AUTOTUNE as few as keep the reader from
+    waiting, within 64 MiB. Beside each block travels the state before it, so a state is that of the last row handed over.
+    """
+
+    def __init__(self, open_operator: Callable[[], Operator], buffer_rows: int) -> None:
+        self._open = open_operator
+        self._buffer_rows = buffer_rows
+        self._producer: _Producer | None = None
+        self._before: State = None
+        self._block: Block | None = None
+        self._taken = 0
+        self._ended = False
+
+    def next_block(self, rows: int) -> Block | None:
+        if self._ended:
+            return None
+        if self._producer is None:
+            restored = None if self._before is None else (self._before, self._taken)
+            self._producer = _Producer(self._open(), self._buffer_rows, restored)
+            self._taken = 0
+        producer = self._producer
+        producer.allow(1)
+        block = self._block
+        if block is None or self._taken == block.rows:
+            try:
+                self._before, block = producer.receive()
+            except BaseException:
+                self._ended = True
+                raise
+            self._block, self._taken = block, 0
+            if block is None:
+                self._ended = True
+                self.close()
+                return None
+        start = self._taken
+        self._taken = stop = min(block.rows, start + rows)
+        producer.allow(stop - start - 1)
+        return block.slice(start, stop)
+
+    def get_state(self) -> State:
+        return {"input": self._before, "taken": self._taken, "ended": self._ended}
+
+    def set_state(self, state: State) -> None:
+        self._before, self._taken, self._ended = state["input"], int(state["taken"]), bool(state["ended"])
+
+    def close(self) -> None:
+        if self._producer is not None:
+            self._producer.stop()
+
+
+class _Producer:
+    """The thread, its queue, and the credits that bound it."""
+
+    def __init__(self, operator: Operator, buffer_rows: int, restored: tuple[State, int] | None) -> None:
+        self._operator = operator
+        self._restored = restored
+        self._results: SimpleQueue[tuple[State, Block | None, BaseException | None]] = SimpleQueue()
+        self._credits: SimpleQueue[int] = SimpleQueue()
+        self._grows = buffer_rows < 0
+        self._ahead = 2 if self._grows else buffer_rows
+        self._credits.put(self._ahead)
+        self._stopped = False
+        self._thread = threading.Thread(target=self._work, name="penstock-prefetch", daemon=True)
+        self._thread.start()
+
+    def receive(self) -> tuple[State, Block | None]:
+        """The next block and the state before it; waits for it."""
+        starved = self._grows and self._results.empty()
+        state, block, error = self._results.get()
+        if error is not None:
+            raise error
+        if starved and block is not None and self._ahead * block.num_bytes < _MAX_AHEAD_BYTES * block.rows:
+            self.allow(self._ahead)
+            self._ahead *= 2
+        return state, block
+
+    def allow(self, rows: int) -> None:
+        """Let the thread compute `rows` more rows."""
+        if rows:
+            self._credits.put(rows)
+
+    def stop(self) -> None:
+        """End the thread; if it is inside user code that does not return, leave it behind as a daemon and say so."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._credits.put(0)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_SECONDS_TO_STOP)
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            warnings.warn(
+                f"prefetch(): thread {self._thread.name} is still inside a user function and is left behind; "
+                "what it computes is thrown away",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _work(self) -> None:
+        operator = self._operator
+        allowed = 0
+        run = 1
+        try:
+            if self._restored is not None:
+                self._restore(*self._restored)
+            while not self._stopped:
+                while allowed == 0 or not self._credits.empty():
+                    allowed += self._credits.get()
+                    if self._stopped:
+                        return
+                state: Any = operator.get_state()
+                began = time.perf_counter()
+                block = operator.next_block(min(run, allowed))
+                if block is None:
+                    self._results.put((state, None, None))
+                    return
+                allowed -= block.rows
+                self._results.put((state, block, None))
+                if time.perf_counter() - began < _LONG_STEP_SECONDS and block.num_bytes < _MAX_RUN_BYTES:
+                    run = min(2 * run, 65536)
+        except BaseException as error:
+            self._results.put((None, None, error))
+        finally:
+            operator.close()
+
+    def _restore(self, state: State, taken: int) -> None:
+        self._operator.set_state(state)
+        while taken and not self._stopped:
+            block = self._operator.next_block(taken)
+            taken -= taken if block is None else block.rows

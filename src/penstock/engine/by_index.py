@@ -1,0 +1,61 @@
+"""Runs nodes with access by index: places are resolved in windows far ahead, data is gathered as it is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from penstock.block import Block
+from penstock.node import Context, Node, Places, State
+
+_FIRST_WINDOW = 4096
+_LARGEST_WINDOW = 65536
+
+
+class IndexOperator:
+    """Walks a node from its first element to its last; its state is an index."""
+
+    def __init__(self, node: Node, context: Context) -> None:
+        self._node = node
+        self._context = context
+        self._count = node.cardinality()
+        self._next = 0
+        self._window: Places | None = None
+        self._used = 0
+        self._window_rows = _FIRST_WINDOW
+
+    def next_block(self, rows: int) -> Block | None:
+        if self._count >= 0:
+            rows = min(rows, self._count - self._next)
+            if rows <= 0:
+                return None
+        window = self._window
+        if window is None or self._used + rows > window.rows:
+            window = self._look_ahead(rows)
+        start = self._used
+        block = window.gather(start, start + rows)
+        self._used += rows
+        self._next += rows
+        return block
+
+    def _look_ahead(self, rows: int) -> Places:
+        """Resolve the next window: a multiple of what is asked for, so that demands seldom straddle two."""
+        per_element = self._node.rows_per_element
+        wanted = max(1, self._window_rows // (rows * per_element)) * rows
+        self._window_rows = min(2 * self._window_rows, _LARGEST_WINDOW)
+        if self._count >= 0:
+            wanted = min(wanted, self._count - self._next)
+        indices = np.arange(self._next, self._next + wanted, dtype=np.int64)
+        self._window = self._node.resolve(self._context.epoch, indices, self._context)
+        self._used = 0
+        return self._window
+
+    def get_state(self) -> State:
+        return {"index": self._node.global_index(self._next)}
+
+    def set_state(self, state: State) -> None:
+        self._next = self._node.local_index(int(state["index"]))
+        self._window = None
+
+    def close(self) -> None:
+        self._window = None
+        self._count = self._next

@@ -1,0 +1,29 @@
+"""Every error that penstock raises on purpose and that Python has no name for.
+
+Wrong arguments are plain `ValueError` and `TypeError`, raised by the call that was given them. An error of the user's own
+function keeps its type and gets notes.
+"""
+
+
+class PenstockError(Exception):
+    """The base of the errors below."""
+
+
+class SpecError(PenstockError, ValueError):
+    """Elements have another structure, shape or dtype than the pipeline needs."""
+
+
+class StateError(PenstockError, ValueError):
+    """A saved state does not fit the pipeline that it is loaded into."""
+
+
+class CardinalityError(PenstockError, ValueError):
+    """A dataset has another number of elements than was asked for."""
+
+
+class DataLossError(PenstockError):
+    """A file is broken: cut off, corrupt, or not what its checksum says."""
+
+
+class DownloadError(PenstockError, OSError):
+    """A file could not be fetched from any of its addresses."""

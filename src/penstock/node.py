@@ -1,0 +1,382 @@
+"""The protocols of a plan: what every node says of itself, and what every running operator can do.
+
+A plan is a tree of frozen nodes: no data moves and no thread starts until it is opened. A *place* in the stream of a node
+is a pair (epoch, index). Nodes with access by index turn places into places of their inputs (`resolve`), in bulk and far
+ahead; the data is touched once, when the resulting `Places` are asked to `gather`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.block import Block
+from penstock.spec import Spec
+
+INFINITE = -1
+UNKNOWN = -2
+
+Indices = NDArray[np.int64]
+Epochs = int | NDArray[np.uint64]
+"""One epoch for all places, or one for each."""
+
+State = Any
+"""A JSON tree."""
+
+M = TypeVar("M")
+
+
+class Purity(enum.IntEnum):
+    """What is known of a user function; the larger, the less may be done with it."""
+
+    PURE = 0
+    """Arithmetic on its arguments and constants: may be vectorised, repeated and run ahead."""
+    STATELESS = 1
+    """May read files or call libraries but writes nothing outside itself: may run in any order."""
+    STATEFUL = 2
+    """Writes, draws, prints or is not understood: runs once an element, in order, when asked for."""
+
+
+class Access(enum.IntEnum):
+    """How a node's elements can be reached."""
+
+    STREAM = 0
+    """One after another only."""
+    FORWARD = 1
+    """By index, cheaply as long as indices grow."""
+    RANDOM = 2
+    """By any index."""
+
+
+class Operator(Protocol):
+    """A node running: owned by one thread, pulled from by whoever stands below it in the user's chain."""
+
+    def next_block(self, rows: int) -> Block | None:
+        """Between 1 and `rows` further rows; None at the end, and ever after."""
+
+    def get_state(self) -> State:
+        """Where the operator is after the rows that it has handed over."""
+
+    def set_state(self, state: State) -> None:
+        """Go to where a fresh operator of the same node was; called before any row is asked for."""
+
+    def close(self) -> None:
+        """Let go of files and threads; twice is fine."""
+
+
+class Context(Protocol):
+    """What a running plan offers its operators."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the operator being opened works in."""
+
+    def open(self, node: Node, epoch: int | None = None) -> Operator:
+        """Open a node of the running plan; at another epoch if given."""
+
+    def open_nested(self, node: Node, facts: Any | None = None) -> tuple[Operator, Any]:
+        """Bind (as `facts` says), optimise and open the plan of a dataset that a user function returned."""
+
+    def background(self, open_operator: Callable[[], Operator], buffer_rows: int) -> Operator:
+        """Run an operator in a thread of its own, at most `buffer_rows` rows ahead."""
+
+    def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Memory for a batch, not cleared."""
+
+    def memo(self, owner: object, make: Callable[[], M]) -> M:
+        """The scratch object that belongs to `owner` in this run, made when first asked for."""
+
+
+class Places(ABC):
+    """Places already resolved down to the data: gather any run of them."""
+
+    __slots__ = ("rows",)
+    rows: int
+
+    @abstractmethod
+    def gather(self, start: int, stop: int) -> Block:
+        """The rows of places `start` to `stop`, in one block."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Node(ABC):
+    """One step of a plan. Subclasses are frozen, slotted, final and picklable; they hold no data but a source's own."""
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes that this one reads."""
+        found: list[Node] = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Node):
+                found.append(value)
+            elif isinstance(value, tuple) and value and all(isinstance(item, Node) for item in value):
+                found.extend(value)
+        return tuple(found)
+
+    def with_inputs(self, inputs: Sequence[Node]) -> Node:
+        """The same step over other inputs."""
+        rest = list(inputs)
+        changes: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Node):
+                changes[field.name] = rest.pop(0)
+            elif isinstance(value, tuple) and value and all(isinstance(item, Node) for item in value):
+                changes[field.name] = tuple(rest.pop(0) for _ in value)
+        return dataclasses.replace(self, **changes)
+
+    @abstractmethod
+    def known_spec(self) -> Spec | None:
+        """The spec as far as it is known without computing an element."""
+
+    @abstractmethod
+    def cardinality(self) -> int:
+        """How many elements: n >= 0, INFINITE or UNKNOWN; never computes one."""
+
+    @property
+    def access(self) -> Access:
+        """How elements can be reached; by default one after another."""
+        return Access.STREAM
+
+    @property
+    def purity(self) -> Purity:
+        """What is known of this node's user function; PURE where it has none."""
+        return Purity.PURE
+
+    @property
+    def yields_batches(self) -> bool:
+        """Whether elements are memory of their own that users may write into, as batches are."""
+        return bool(self.inputs) and all(node.yields_batches for node in self.inputs)
+
+    @property
+    def rows_per_element(self) -> int:
+        """About how many rows of a source go into one element: what looking ahead is sized by."""
+        return max((node.rows_per_element for node in self.inputs), default=1)
+
+    def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
+        """Turn places of this node into places of the data; only where `access` is above STREAM."""
+        raise NotImplementedError(f"{type(self).__name__} has no access by index")
+
+    @abstractmethod
+    def open(self, context: Context) -> Operator:
+        """Start an operator for one epoch; only where `access` is STREAM or the engine runs it in order."""
+
+    def simplify(self) -> Node:
+        """An equal but cheaper plan, seen from this node and its inputs alone; itself if there is none."""
+        return self
+
+    def bind(self, fact: Any | None) -> tuple[Node, Any | None]:
+        """Fix what differs from one iteration to the next (a pass, a full cache), newly or as `fact` says.
+
+        Returns the node to run and the fact as JSON, None where there is none.
+        """
+        return self, None
+
+    def global_index(self, index: int) -> int:
+        """The index among the elements of all shards that a state at `index` stands for."""
+        return index
+
+    def local_index(self, index: int) -> int:
+        """The first index here at or after the global index `index`."""
+        return index
+
+    def signature(self) -> str:
+        """This step in a line, without what changes no element: seeds, shard numbers, buffers that keep the order."""
+        return type(self).__name__
+
+    def label(self) -> str:
+        """This step in a line, for people."""
+        return self.signature()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Source(Node):
+    """A node without inputs whose rows can be gathered by index."""
+
+    @abstractmethod
+    def gather(self, indices: Indices) -> Block:
+        """The rows at `indices`, in memory of their own."""
+
+    def slice(self, start: int, stop: int) -> Block | None:
+        """The rows `start` to `stop` without copying, if there is such a way."""
+        return None
+
+    @property
+    def access(self) -> Access:
+        return Access.RANDOM
+
+    def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
+        return SourcePlaces(self, indices)
+
+    def open(self, context: Context) -> Operator:
+        raise NotImplementedError(f"{type(self).__name__} is run by index")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class IndexOnly(Node):
+    """A node that picks and orders elements of its inputs without looking at them."""
+
+    @abstractmethod
+    def locate(self, epochs: Epochs, indices: Indices, context: Context) -> tuple[Epochs, Indices]:
+        """The places in the input that the places here stand for."""
+
+    @property
+    def input_node(self) -> Node:
+        return self.inputs[0]
+
+    @property
+    def access(self) -> Access:
+        return self.input_node.access
+
+    def known_spec(self) -> Spec | None:
+        return self.input_node.known_spec()
+
+    def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
+        return self.input_node.resolve(*self.locate(epochs, indices, context), context)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Blockwise(Node):
+    """A node whose row i depends on row i of its input alone: `apply` is all that it supplies."""
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether results depend on a row's index too, so that other steps must not be moved past this one."""
+        return False
+
+    @abstractmethod
+    def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
+        """The rows out for the rows in.
+
+        Args:
+            block: The input's rows.
+            context: Of the running plan.
+            epochs: The epoch of each row, or the one of all.
+            indices: The index of each row in the stream; an int where rows follow one another from there.
+        """
+
+    @property
+    def input_node(self) -> Node:
+        return self.inputs[0]
+
+    def cardinality(self) -> int:
+        return self.input_node.cardinality()
+
+    @property
+    def access(self) -> Access:
+        return Access.STREAM if self.purity is Purity.STATEFUL else self.input_node.access
+
+    def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
+        return BlockwisePlaces(self, self.input_node.resolve(epochs, indices, context), epochs, indices, context)
+
+    def open(self, context: Context) -> Operator:
+        return BlockwiseOperator(self, context.open(self.input_node), context)
+
+
+class BlockwiseOperator:
+    """Runs a `Blockwise` node over a stream; holds how many rows have passed, for the positions in errors."""
+
+    def __init__(self, node: Blockwise, source: Operator, context: Context) -> None:
+        self._node = node
+        self._source = source
+        self._context = context
+        self._rows = 0
+
+    def next_block(self, rows: int) -> Block | None:
+        block = self._source.next_block(rows)
+        if block is None:
+            return None
+        result = self._node.apply(block, self._context, self._context.epoch, self._rows)
+        self._rows += block.rows
+        return result
+
+    def get_state(self) -> State:
+        return {"rows": self._rows, "input": self._source.get_state()}
+
+    def set_state(self, state: State) -> None:
+        self._rows = int(state["rows"])
+        self._source.set_state(state["input"])
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class SourcePlaces(Places):
+    """Rows of a source; runs of neighbours come as slices, without a copy."""
+
+    __slots__ = ("_indices", "_neighbours", "_source")
+
+    def __init__(self, source: Source, indices: Indices) -> None:
+        self.rows = len(indices)
+        self._source = source
+        self._indices = indices
+        self._neighbours = self.rows > 0 and bool((indices[1:] - indices[:-1] == 1).all())
+
+    def gather(self, start: int, stop: int) -> Block:
+        if self._neighbours:
+            first = int(self._indices[start])
+            block = self._source.slice(first, first + stop - start)
+            if block is not None:
+                return block
+        return self._source.gather(self._indices[start:stop])
+
+
+class BlockwisePlaces(Places):
+    """Rows of a `Blockwise` node over the places of its input."""
+
+    __slots__ = ("_below", "_context", "_epochs", "_indices", "_node")
+
+    def __init__(self, node: Blockwise, below: Places, epochs: Epochs, indices: Indices, context: Context) -> None:
+        self.rows = below.rows
+        self._node = node
+        self._below = below
+        self._epochs = epochs
+        self._indices = indices
+        self._context = context
+
+    def gather(self, start: int, stop: int) -> Block:
+        epochs = self._epochs if isinstance(self._epochs, int) else self._epochs[start:stop]
+        return self._node.apply(self._below.gather(start, stop), self._context, epochs, self._indices[start:stop])
+
+
+def walk(node: Node) -> list[Node]:
+    """Every node of a plan, the last step first; without recursion, since chains can be long."""
+    found: list[Node] = []
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        found.append(current)
+        stack.extend(reversed(current.inputs))
+    return found
+
+
+def rebuild(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Apply `change` to every node from the sources down, each seeing its changed inputs."""
+    done: list[Node] = []
+    stack: list[tuple[Node, bool]] = [(node, False)]
+    while stack:
+        current, expanded = stack.pop()
+        inputs = current.inputs
+        if inputs and not expanded:
+            stack.append((current, True))
+            stack.extend((child, False) for child in reversed(inputs))
+            continue
+        if inputs:
+            changed = done[-len(inputs) :]
+            del done[-len(inputs) :]
+            if any(new is not old for new, old in zip(changed, inputs, strict=True)):
+                current = current.with_inputs(changed)
+        done.append(change(current))
+    return done[0]
+
+
+def demand_is_exact(node: Node) -> bool:
+    """Whether nothing may be computed that was not asked for, because some function may have effects or be slow."""
+    return any(step.purity > Purity.PURE for step in walk(node))

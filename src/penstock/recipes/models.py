@@ -1,0 +1,210 @@
+"""One small convolutional network, written in each of the ways that Keras offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+Shape = tuple[int | None, ...]
+
+FILTERS = (16, 32, 48)
+"""Filters of the three blocks; the first keeps the image size, the others halve it."""
+
+
+@keras.saving.register_keras_serializable(package="penstock")
+class ConvBlock(keras.layers.Layer):
+    """Convolution, batch normalisation and ReLU as one layer.
+
+    The convolution has no bias: batch normalisation subtracts the mean at once and brings its own offset.
+
+    >>> block = ConvBlock(16, strides=2)
+    >>> block.compute_output_shape((None, 28, 28, 1))
+    (None, 14, 14, 16)
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Edge of the square kernel, in pixels.
+        strides: Step of the kernel, in pixels.
+        padding: "same" or "valid".
+        seed: Seed of the initial kernel; None draws one.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        strides: int = 1,
+        padding: str = "same",
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.seed = seed
+        self.convolution = keras.layers.Conv2D(
+            filters,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            use_bias=False,
+            kernel_initializer=keras.initializers.HeNormal(seed=seed),
+        )
+        self.normalization = keras.layers.BatchNormalization(momentum=0.9)
+
+    def build(self, input_shape: Shape) -> None:
+        self.convolution.build(input_shape)
+        self.normalization.build(self.convolution.compute_output_shape(input_shape))
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        return keras.ops.relu(self.normalization(self.convolution(inputs), training=training))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        shape: Shape = self.convolution.compute_output_shape(input_shape)
+        return shape
+
+    def get_config(self) -> dict[str, Any]:
+        config = {name: getattr(self, name) for name in ("filters", "kernel_size", "strides", "padding", "seed")}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="penstock")
+class SubclassedClassifier(keras.Model):
+    """The network as a subclass of `keras.Model` that calls its layers itself.
+
+    Args:
+        num_classes: Number of outputs.
+        seed: Seed of the initial weights.
+    """
+
+    def __init__(self, num_classes: int, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.seed = seed
+        self.blocks = _blocks(seed)
+        self.flatten = keras.layers.Flatten()
+        self.head = _head(num_classes, seed)
+
+    def build(self, input_shape: Shape) -> None:
+        shape = input_shape
+        for layer in (*self.blocks, self.flatten, self.head):
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+        self.built = True
+
+    def call(self, images: Any, training: bool | None = None) -> Any:
+        features = images
+        for block in self.blocks:
+            features = block(features, training=training)
+        return self.head(self.flatten(features))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], self.num_classes)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "num_classes": self.num_classes, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="penstock")
+class NestedClassifier(keras.Model):
+    """The network as a subclassed model that holds a Sequential and a Functional model.
+
+    Args:
+        input_shape: Height, width and channels of an image.
+        num_classes: Number of outputs.
+        seed: Seed of the initial weights.
+    """
+
+    def __init__(self, input_shape: Shape, num_classes: int, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.image_shape = tuple(input_shape)
+        self.num_classes = num_classes
+        self.seed = seed
+        self.features = keras.Sequential([keras.Input(self.image_shape), *_blocks(seed)], name="features")
+        maps = keras.Input(self.features.output_shape[1:])
+        scores = _head(num_classes, seed)(keras.layers.Flatten()(maps))
+        self.classifier = keras.Model(maps, scores, name="classifier")
+
+    def build(self, input_shape: Shape) -> None:
+        del input_shape  # Both parts were built by their own inputs.
+        self.built = True
+
+    def call(self, images: Any, training: bool | None = None) -> Any:
+        return self.classifier(self.features(images, training=training), training=training)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], self.num_classes)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"input_shape": self.image_shape, "num_classes": self.num_classes, "seed": self.seed}
+        return {**super().get_config(), **config}
+
+
+def build_model(style: str, input_shape: Shape, num_classes: int, seed: int = 0) -> keras.Model:
+    """The network in one of the four styles, built, with initial weights that depend on `seed` alone.
+
+    It returns one logit per class. The four styles compute the same function and start from the same weights.
+
+    >>> build_model("functional", (28, 28, 1), 10).output_shape
+    (None, 10)
+
+    Args:
+        style: "sequential", "functional", "subclassed" or "nested".
+        input_shape: Height, width and channels of an image.
+        num_classes: Number of classes.
+        seed: Seed of the initial weights.
+
+    Raises:
+        ValueError: `style` is none of the four.
+    """
+    if style not in _BUILDERS:
+        raise ValueError(f"build_model(): style is {style!r}; write one of {', '.join(_BUILDERS)}")
+    model = _BUILDERS[style](tuple(input_shape), num_classes, seed)
+    if not model.built:
+        model.build((None, *input_shape))
+    return model
+
+
+def _sequential(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
+    layers = [keras.Input(input_shape), *_blocks(seed), keras.layers.Flatten(), _head(num_classes, seed)]
+    return keras.Sequential(layers)
+
+
+def _functional(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
+    images = features = keras.Input(input_shape)
+    for block in _blocks(seed):
+        features = block(features)
+    return keras.Model(images, _head(num_classes, seed)(keras.layers.Flatten()(features)))
+
+
+def _subclassed(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
+    return SubclassedClassifier(num_classes, seed)
+
+
+def _nested(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
+    return NestedClassifier(input_shape, num_classes, seed)
+
+
+def _blocks(seed: int) -> list[ConvBlock]:
+    return [ConvBlock(filters, strides=1 + (place > 0), seed=seed + place) for place, filters in enumerate(FILTERS)]
+
+
+def _head(num_classes: int, seed: int) -> keras.layers.Dense:
+    initializer = keras.initializers.GlorotUniform(seed=seed + len(FILTERS))
+    return keras.layers.Dense(num_classes, kernel_initializer=initializer)
+
+
+_BUILDERS: dict[str, Callable[[Shape, int, int], keras.Model]] = {
+    "sequential": _sequential,
+    "functional": _functional,
+    "subclassed": _subclassed,
+    "nested": _nested,
+}
+
+STYLES = tuple(_BUILDERS)
+"""The names that `build_model` takes."""

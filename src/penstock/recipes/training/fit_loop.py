@@ -1,0 +1,103 @@
+"""Training by `keras.Model.fit`, resumable in the middle of an epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from penstock.dataset import Dataset
+from penstock.integrations.keras import KerasData, to_keras
+from penstock.recipes.training.checkpoint import Checkpoint
+from penstock.recipes.training.session import Session
+from penstock.recipes.training.variables import copies, export, restore
+
+
+def fit(model: keras.Model, dataset: Dataset[Any], session: Session) -> None:
+    """Train `model`, compiled here, on batches (images, labels), from where `session` starts to its last epoch."""
+    settings, start = session.settings, session.start
+    data = to_keras(dataset, resumable=True)
+    if start.pipeline is not None:
+        data.load_state_dict(start.pipeline)
+    course = _Course(session, data)
+
+    def train_through(first: int, end: int) -> None:
+        model.fit(data, initial_epoch=first, epochs=end, callbacks=[course], verbose=0, shuffle=False)
+
+    try:
+        if start.batch:  # Keras reads the length once a call, and this epoch is shorter than the others.
+            train_through(start.epoch, start.epoch + 1)
+        train_through(start.epoch + bool(start.batch), settings.epochs)
+    finally:
+        data.close()
+
+
+def metrics() -> list[keras.metrics.Metric]:
+    """What `fit` measures of the epoch so far, and the loss of each batch by itself."""
+    return [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), BatchLoss()]
+
+
+def evaluate(model: keras.Model, dataset: Dataset[Any]) -> float:
+    """Accuracy of `model` on batches (images, labels)."""
+    data = to_keras(dataset)
+    try:
+        return float(model.evaluate(data, verbose=0, return_dict=True)["accuracy"])
+    finally:
+        data.close()
+
+
+class BatchLoss(keras.metrics.Metric):
+    """The loss of the last batch alone; Keras itself only tells the mean since the epoch began."""
+
+    def __init__(self, name: str = "batch_loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.last = self.add_variable((), initializer="zeros", name="last")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        self.last.assign(keras.ops.mean(losses))
+
+    def result(self) -> Any:
+        return keras.ops.convert_to_tensor(self.last)
+
+
+class _Course(keras.callbacks.Callback):
+    """Tells the session what `fit` does, and `fit` where it was when the run was saved."""
+
+    def __init__(self, session: Session, data: KerasData) -> None:
+        super().__init__()
+        self._session = session
+        self._data = data
+        self._resumes = bool(session.start.batch)
+        self._batch = 0
+        self._waited = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._batch = 0
+        if self._resumes:
+            # Here, as `fit` has just set its metrics to zero.
+            restore(self.model.metrics_variables, self._session.start.variables["metrics"])
+            self._batch = self._session.start.batch
+            self._resumes = False
+        self._waited = self._data.seconds_waited
+        self._session.begin_epoch(epoch, self._batch)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        assert logs is not None
+        self._batch += 1
+        waited, self._waited = self._data.seconds_waited - self._waited, self._data.seconds_waited
+        shown = {name: float(logs[name]) for name in ("loss", "accuracy")}
+        self._session.end_step(float(logs["batch_loss"]), shown, waited, self._snapshot)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        assert logs is not None
+        self._session.end_epoch({name: float(logs[name]) for name in ("loss", "accuracy")}, self._snapshot)
+
+    def _snapshot(self) -> Checkpoint:
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()  # On JAX, `fit` keeps the variables to itself between steps.
+        return Checkpoint(
+            identity={},
+            pipeline=self._data.state_dict(self._batch),
+            variables={**export(self.model), "metrics": copies(self.model.metrics_variables)},
+        )

@@ -1,0 +1,126 @@
+"""Shape and dtype of each component, and the arithmetic that transformations do on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from penstock import tree
+from penstock.errors import SpecError
+
+Shape = tuple[int | None, ...]
+DType = np.dtype[Any] | type
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class TensorSpec:
+    """Shape and dtype of one component.
+
+    >>> TensorSpec((None, 28, 28), "float32")
+    TensorSpec((None, 28, 28), float32)
+
+    Args:
+        shape: One entry per axis, None where the size varies; None alone for an unknown number of axes.
+        dtype: Anything NumPy takes as a numeric dtype, or `str`, `bytes`, `object`.
+    """
+
+    shape: Shape | None
+    dtype: DType
+
+    def __init__(self, shape: Iterable[int | None] | None, dtype: Any = "float32") -> None:
+        dims = None if shape is None else tuple(None if dim is None or dim == -1 else int(dim) for dim in shape)
+        object.__setattr__(self, "shape", dims)
+        object.__setattr__(self, "dtype", canonical_dtype(dtype))
+
+    def __repr__(self) -> str:
+        return f"TensorSpec({self.shape}, {getattr(self.dtype, '__name__', self.dtype)})"
+
+    def is_compatible_with(self, value: TensorSpec) -> bool:
+        """Whether every element that fits `value` fits this spec too."""
+        if self.dtype != value.dtype:
+            return False
+        if self.shape is None:
+            return True
+        if value.shape is None or len(self.shape) != len(value.shape):
+            return False
+        return all(mine is None or mine == theirs for mine, theirs in zip(self.shape, value.shape, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Spec of a whole element: its structure, and one `TensorSpec` (or `DatasetSpec`) per component."""
+
+    treedef: tree.Treedef
+    leaves: tuple[TensorSpec, ...]
+
+    def as_element(self) -> Any:
+        """The structure with a `TensorSpec` in each place, as `element_spec` shows it."""
+        return tree.unflatten(self.treedef, self.leaves)
+
+    def map_leaves(self, change: Any) -> Spec:
+        """A spec of the same structure with `change` applied to each component."""
+        return Spec(self.treedef, tuple(change(leaf) for leaf in self.leaves))
+
+
+def canonical_dtype(dtype: Any) -> DType:
+    """`str`, `bytes` and `object` as they are; NumPy's text dtypes as those; everything else as `np.dtype`."""
+    if dtype is str or dtype is bytes or dtype is object:
+        return dtype  # type: ignore[no-any-return]
+    found = np.dtype(dtype)
+    return {"U": str, "T": str, "S": bytes, "O": object}.get(found.kind, found)
+
+
+def spec_of_element(element: Any) -> Spec:
+    """The spec of one element, as `batch` would see it."""
+    leaves, treedef = tree.flatten(element)
+    return Spec(treedef, tuple(spec_of_value(leaf) for leaf in leaves))
+
+
+def spec_of_value(value: Any) -> TensorSpec:
+    """The spec of one component."""
+    if isinstance(value, (str, bytes)):
+        return TensorSpec((), str if isinstance(value, str) else bytes)
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind != "O":
+        return TensorSpec(value.shape, value.dtype)
+    if isinstance(value, (bool, int, float, complex, list)) or hasattr(value, "__array__"):
+        array = np.asarray(value)
+        return TensorSpec(array.shape, _object_dtype(array))
+    if isinstance(value, np.ndarray):
+        return TensorSpec(value.shape, _object_dtype(value))
+    return TensorSpec((), object)
+
+
+def batched(leaf: TensorSpec, rows: int | None) -> TensorSpec:
+    """The spec of `rows` such components stacked; None where the number varies."""
+    return TensorSpec(None if leaf.shape is None else (rows, *leaf.shape), leaf.dtype)
+
+
+def unbatched(leaf: TensorSpec) -> TensorSpec:
+    """The spec of one row of a stacked component.
+
+    Raises:
+        SpecError: The component has no leading axis.
+    """
+    if leaf.shape == ():
+        raise SpecError("unbatch(): a component is a scalar and has no axis to split; batch() first, or drop it")
+    return TensorSpec(None if leaf.shape is None else leaf.shape[1:], leaf.dtype)
+
+
+def unify(left: TensorSpec, right: TensorSpec) -> TensorSpec | None:
+    """The narrowest spec that both fit, or None where the dtypes differ."""
+    if left.dtype != right.dtype:
+        return None
+    if left.shape is None or right.shape is None or len(left.shape) != len(right.shape):
+        return TensorSpec(None, left.dtype)
+    pairs = zip(left.shape, right.shape, strict=True)
+    return TensorSpec(tuple(a if a == b else None for a, b in pairs), left.dtype)
+
+
+def _object_dtype(array: np.ndarray[Any, Any]) -> DType:
+    if array.dtype.kind != "O" or array.size == 0:
+        return canonical_dtype(array.dtype)
+    kinds = {type(item) for item in array.flat}
+    return kinds.pop() if kinds in ({str}, {bytes}) else object

@@ -1,0 +1,81 @@
+"""What operators over streams share: holding a surplus exactly, and walking through inputs that end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from penstock.block import Block, concatenate
+from penstock.node import Operator, State
+
+
+class SurplusOperator(ABC):
+    """An operator whose steps give more or fewer rows than were asked for: what is left over waits here.
+
+    Subclasses make rows in `produce`, out of `self.source`. The state is the source's before the step that gave the held
+    rows, and how many of those have been handed over; going back to it repeats that one step.
+    """
+
+    def __init__(self, source: Operator) -> None:
+        self.source = source
+        self._before: State = None
+        self._held: Block | None = None
+        self._taken = 0
+        self._to_skip = 0
+
+    @abstractmethod
+    def produce(self, rows: int) -> Block | None:
+        """Some further rows, perhaps none, when `rows` are wanted; None at the end."""
+
+    def own_state(self) -> Any:
+        """What the subclass keeps beside its source's state, as it is before a step."""
+        return None
+
+    def set_own_state(self, state: Any) -> None:
+        """Take back what `own_state` gave."""
+
+    def next_block(self, rows: int) -> Block | None:
+        while True:
+            held = self._held
+            if held is not None and self._taken < held.rows:
+                start = self._taken
+                self._taken = min(held.rows, start + rows)
+                return held.slice(start, self._taken)
+            self._before = {"source": self.source.get_state(), "own": self.own_state()}
+            self._held = self.produce(rows if not self._to_skip else self._to_skip)
+            if self._held is None:
+                self._taken = 0
+                return None
+            self._taken = min(self._to_skip, self._held.rows)
+            self._to_skip -= self._taken
+
+    def get_state(self) -> State:
+        if self._before is None:
+            return {"source": self.source.get_state(), "own": self.own_state(), "taken": 0}
+        return {**self._before, "taken": self._taken + self._to_skip}
+
+    def set_state(self, state: State) -> None:
+        self.source.set_state(state["source"])
+        self.set_own_state(state["own"])
+        self._before = {"source": state["source"], "own": state["own"]}
+        self._held, self._taken, self._to_skip = None, 0, int(state["taken"])
+
+    def close(self) -> None:
+        self._held = None
+        self.source.close()
+
+
+def exactly(source: Operator, rows: int) -> Block | None:
+    """`rows` rows of `source`, fewer only at its end, None where nothing is left."""
+    block = source.next_block(rows)
+    if block is None or block.rows == rows:
+        return block
+    blocks = [block]
+    missing = rows - block.rows
+    while missing:
+        block = source.next_block(missing)
+        if block is None:
+            break
+        blocks.append(block)
+        missing -= block.rows
+    return concatenate(blocks)

@@ -1,0 +1,171 @@
+"""One dataset after another: `concatenate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock import block as blocks
+from penstock.block import Block
+from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, State
+from penstock.spec import Spec, TensorSpec, unify
+
+if TYPE_CHECKING:
+    from penstock.dataset import Dataset
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+def concatenate(self: Dataset[T], dataset: Dataset[S]) -> Dataset[T | S]:
+    """Append the elements of `dataset`.
+
+    >>> [int(n) for n in Dataset.range(2).concatenate(Dataset.range(5, 7))]
+    [0, 1, 5, 6]
+
+    Args:
+        dataset: What follows; elements of the same structure and dtypes.
+
+    Spec: dimensions that differ become None, a number of axes that differs makes the shape unknown.
+    Cardinality: the sum; infinite if either is.
+    Order: kept.  Random access: if both have it.
+    Memory: none.  State: that of the input being read.
+
+    Raises:
+        TypeError: `dataset` is no Dataset, or structures or dtypes are known and differ.
+
+    See also: zip, interleave.
+    """
+    if not isinstance(dataset, type(self)):
+        raise TypeError(f"concatenate(): dataset must be a Dataset, but is {dataset!r}")
+    left, right = self._node, dataset._node
+    _check(left.known_spec(), right.known_spec())
+    return self._then(Concatenate((*_parts(left), *_parts(right))))
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
+    # One node with many inputs instead of a deep tree, however long the chain of calls.
+    return node.parts if isinstance(node, Concatenate) else (node,)
+
+
+def _check(left: Spec | None, right: Spec | None) -> None:
+    if left is None or right is None:
+        return
+    if left.treedef != right.treedef:
+        raise TypeError(f"concatenate(): elements have the structures {left.treedef} and {right.treedef}; map() to one")
+    for mine, theirs in zip(left.leaves, right.leaves, strict=True):
+        if mine.dtype != theirs.dtype:
+            raise TypeError(f"concatenate(): components are {mine} and {theirs}; map() them to one dtype")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Concatenate(Node):
+    """The elements of each part in turn."""
+
+    parts: tuple[Node, ...]
+
+    def known_spec(self) -> Spec | None:
+        found = self.parts[0].known_spec()
+        for part in self.parts[1:]:
+            other = part.known_spec()
+            if found is None or other is None:
+                return None
+            pairs = zip(found.leaves, other.leaves, strict=True)
+            found = Spec(found.treedef, tuple(unify(*pair) or TensorSpec(None, object) for pair in pairs))
+        return found
+
+    def cardinality(self) -> int:
+        sizes = [part.cardinality() for part in self.parts]
+        if INFINITE in sizes:
+            return INFINITE
+        return UNKNOWN if UNKNOWN in sizes else sum(sizes)
+
+    @property
+    def access(self) -> Access:
+        if any(part.cardinality() < 0 for part in self.parts[:-1]) or self.parts[-1].cardinality() == UNKNOWN:
+            return Access.STREAM
+        return min(part.access for part in self.parts)
+
+    def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
+        starts = np.cumsum([0] + [part.cardinality() for part in self.parts[:-1]])
+        which = np.searchsorted(starts, indices, side="right") - 1
+        # Empty parts share their start with the next one; the last of them is the one that holds the index.
+        first = int(which[0]) if len(which) else 0
+        if (which == first).all():
+            return self.parts[first].resolve(epochs, indices - starts[first], context)
+        found = []
+        for number in np.unique(which).tolist():
+            rows = np.flatnonzero(which == number)
+            below = epochs if isinstance(epochs, int) else epochs[rows]
+            found.append((rows, self.parts[number].resolve(below, indices[rows] - starts[number], context)))
+        return _Mixed(found, len(indices))
+
+    def open(self, context: Context) -> Operator:
+        return _ConcatenateOperator(self.parts, context)
+
+    def signature(self) -> str:
+        return f"concatenate({len(self.parts)} datasets)"
+
+
+class _Mixed(Places):
+    """Places that lie in several inputs."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: list[tuple[NDArray[np.intp], Places]], rows: int) -> None:
+        self._parts = parts
+        self.rows = rows
+
+    def gather(self, start: int, stop: int) -> Block:
+        gathered: list[Block] = []
+        rows: list[NDArray[np.intp]] = []
+        for mine, places in self._parts:
+            first, last = np.searchsorted(mine, [start, stop]).tolist()
+            if last > first:
+                gathered.append(places.gather(first, last))
+                rows.append(mine[first:last])
+        if len(gathered) == 1:
+            return gathered[0]
+        order = np.concatenate(rows)
+        return blocks.concatenate(gathered).take(np.argsort(order, kind="stable"))
+
+
+class _ConcatenateOperator:
+    """Opens each part when the one before has ended."""
+
+    def __init__(self, parts: tuple[Node, ...], context: Context) -> None:
+        self._parts = parts
+        self._context = context
+        self._number = 0
+        self._source: Operator | None = None
+
+    def next_block(self, rows: int) -> Block | None:
+        while self._number < len(self._parts):
+            block = self._open().next_block(rows)
+            if block is not None:
+                return block
+            self.close()
+            self._source = None
+            self._number += 1
+        return None
+
+    def _open(self) -> Operator:
+        if self._source is None:
+            self._source = self._context.open(self._parts[self._number])
+        return self._source
+
+    def get_state(self) -> State:
+        return {"part": self._number, "input": None if self._source is None else self._source.get_state()}
+
+    def set_state(self, state: Any) -> None:
+        self._number = int(state["part"])
+        self._source = None
+        if state["input"] is not None:
+            self._open().set_state(state["input"])
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()

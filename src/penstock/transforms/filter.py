@@ -1,0 +1,146 @@
+"""The elements that a predicate accepts: `filter`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from penstock import calls, tree
+from penstock.block import Block, Dense
+from penstock.errors import SpecError
+from penstock.node import UNKNOWN, Context, Node, Operator, Purity, demand_is_exact
+from penstock.spec import Spec
+from penstock.stream import SurplusOperator
+from penstock.vectorize.function import ElementFunction, purity_of
+
+if TYPE_CHECKING:
+    from penstock.dataset import Dataset
+
+T = TypeVar("T")
+
+_MOST_ROWS = 1 << 17
+
+
+def filter_(
+    self: Dataset[T], predicate: Callable[..., Any], *, vectorize: bool = True, purity: str | None = None
+) -> Dataset[T]:
+    """Keep the elements for which `predicate` is true.
+
+    >>> [int(n) for n in Dataset.range(10).filter(lambda n: n % 3 == 0)]
+    [0, 3, 6, 9]
+
+    Args:
+        predicate: Called like the function of `map`; returns a bool, of Python or NumPy.
+        vectorize: False runs the predicate once an element in any case.
+        purity: "pure", "stateless" or "stateful" overrides what is read from the function's code.
+
+    Spec: kept.
+    Cardinality: unknown.
+    Order: kept.  Random access: no.
+    Memory: one block.  State: the input's, and a count within its block.
+
+    Raises:
+        TypeError: `predicate` is no function.
+        SpecError: It returned something else than a bool; raised in the place of that element.
+
+    See also: map, take_while.
+    """
+    calls.function("filter", "predicate", predicate)
+    function = ElementFunction(predicate, "filter", calls.origin(), vectorize, purity_of("filter", purity))
+    return self._then(Filter(self._node, function))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filter(Node):
+    """The input's elements for which `predicate` is true, and its errors."""
+
+    input: Node
+    predicate: ElementFunction
+
+    @property
+    def purity(self) -> Purity:
+        return self.predicate.purity
+
+    def known_spec(self) -> Spec | None:
+        return self.input.known_spec()
+
+    def cardinality(self) -> int:
+        return UNKNOWN
+
+    def open(self, context: Context) -> Operator:
+        return _FilterOperator(self, context.open(self.input), context)
+
+    def signature(self) -> str:
+        return f"filter({self.predicate.name})"
+
+    def label(self) -> str:
+        return f"{self.signature()}  # {self.predicate.describe(self.input.known_spec())}"
+
+
+class _FilterOperator(SurplusOperator):
+    """Asks for as many rows as it takes by what was accepted so far, where running ahead is allowed."""
+
+    def __init__(self, node: Filter, source: Operator, context: Context) -> None:
+        super().__init__(source)
+        self._predicate = node.predicate
+        self._context = context
+        self._exact = demand_is_exact(node)
+        self._seen = 0
+        self._kept = 1
+        self._judged = 1
+
+    def produce(self, rows: int) -> Block | None:
+        if not self._exact:
+            rows = min(_MOST_ROWS, rows * self._judged // self._kept + 1)
+        block = self.source.next_block(rows)
+        if block is None:
+            return None
+        verdicts = self._predicate.apply(block, self._context, self._seen)
+        self._seen += block.rows
+        kept = self._keep(block, verdicts)
+        self._judged += block.rows
+        self._kept += kept.rows
+        return kept
+
+    def _keep(self, block: Block, verdicts: Block) -> Block:
+        errors = dict(verdicts.errors)
+        column = verdicts.columns[0] if verdicts.treedef == tree.LEAF else None
+        if isinstance(column, Dense) and column.dtype == np.bool_ and column.array.ndim == 1:
+            mask = column.array
+        else:
+            mask = self._judge_each(verdicts, errors)
+        if errors:
+            mask = mask.copy()
+            mask[list(errors)] = True
+            block = Block(block.treedef, block.columns, block.rows, errors)
+        if not errors and mask.all():
+            return block
+        return block.take(np.flatnonzero(mask))
+
+    def _judge_each(self, verdicts: Block, errors: dict[int, Exception]) -> Any:
+        """The mask where not every verdict is a bool; the others become errors."""
+        mask = np.zeros(verdicts.rows, np.bool_)
+        for row, verdict in enumerate(verdicts.elements()):
+            if row in errors:
+                continue
+            if isinstance(verdict, (bool, np.bool_)) or (
+                isinstance(verdict, np.ndarray) and verdict.shape == () and verdict.dtype == bool
+            ):
+                mask[row] = bool(verdict)
+                continue
+            index = self._seen - verdicts.rows + row
+            name = self._predicate.name
+            errors[row] = SpecError(
+                f"filter(): {name} returned {verdict!r} ({type(verdict).__name__}) for element {index}; "
+                "return one bool, such as x > 0 or np.any(x)"
+            )
+        return mask
+
+    def own_state(self) -> Any:
+        return self._seen
+
+    def set_own_state(self, state: Any) -> None:
+        self._seen = int(state)

@@ -1,0 +1,110 @@
+"""A function of each element and a random generator: `random_map`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from penstock import calls, random
+from penstock.block import Block
+from penstock.node import Blockwise, Context, Epochs, Indices, Node, Purity
+from penstock.passes import PassCounter, bind_pass
+from penstock.spec import Spec
+from penstock.vectorize.function import ElementFunction, purity_of
+
+if TYPE_CHECKING:
+    from penstock.dataset import Dataset
+
+R = TypeVar("R")
+
+
+def random_map(
+    self: Dataset[Any],
+    map_func: Callable[..., R],
+    seed: int | None = None,
+    num_parallel_calls: int | None = None,
+    *,
+    rerandomize_each_iteration: bool = True,
+    purity: str | None = None,
+) -> Dataset[R]:
+    """Replace each element by what `map_func` makes of it with random numbers of the element's own.
+
+    >>> ds = Dataset.range(3).random_map(lambda n, rng: n + rng.integers(100), seed=7)
+    >>> first, second = list(ds), list(ds)
+    >>> first == second, list(ds.iterator(epoch=0)) == first
+    (False, True)
+
+    The numbers depend on the seed, the pass and the element's index alone: not on how many elements are computed at
+    once or where, nor on what was drawn for other elements.
+
+    Args:
+        map_func: Called like the function of `map`, with a `numpy.random.Generator` as a further, last argument, which
+            it must not keep.
+        seed: Any whole number; drawn from the operating system if not given.
+        num_parallel_calls: Accepted for later; calls run one after another as yet.
+        rerandomize_each_iteration: Draw other numbers in each iteration and epoch.
+        purity: "stateless" or "stateful" overrides what is read from the function's code.
+
+    Spec: that of the function's results.
+    Cardinality: the input's.
+    Order: kept.  Random access: if the input has it and the function is not stateful.
+    Memory: one block.  State: the input's.
+
+    Raises:
+        TypeError: `map_func` is no function, or `seed` no whole number.
+
+    See also: map, random.
+    """
+    calls.function("random_map", "map_func", map_func)
+    calls.parallel("random_map", num_parallel_calls)
+    number = calls.seed("random_map", seed)
+    chosen = purity_of("random_map", purity)
+    function = ElementFunction(map_func, "random_map", calls.origin(), False, chosen)
+    key = random.fresh_seed() if number is None else number
+    return self._then(RandomMap(self._node, function, key, PassCounter(), bool(rerandomize_each_iteration)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RandomMap(Blockwise):
+    """`function(*element, generator)`, the generator keyed by seed, pass, epoch and index."""
+
+    input: Node
+    function: ElementFunction
+    seed: int
+    counter: PassCounter = field(repr=False)
+    rerandomizes: bool
+    pass_number: int = 0
+
+    @property
+    def purity(self) -> Purity:
+        # Drawing from the generator that is handed in has no effect outside, so it is judged like any other argument.
+        return max(self.function.purity, Purity.STATELESS)
+
+    def known_spec(self) -> Spec | None:
+        return None
+
+    def bind(self, fact: Any | None) -> tuple[Node, Any | None]:
+        fact = bind_pass(self.counter, self.seed, fact)
+        return replace(self, seed=fact["seed"], pass_number=fact["pass"] if self.rerandomizes else 0), fact
+
+    @property
+    def is_positional(self) -> bool:
+        return True
+
+    def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
+        if block.treedef is None:
+            return block
+        rows = np.arange(indices, indices + block.rows) if isinstance(indices, int) else indices
+        own = epochs if isinstance(epochs, int) else epochs.tolist()
+        return self.function.apply_keyed(block, rows, lambda row: self._generator(own, rows, row))
+
+    def _generator(self, epochs: Any, indices: Indices, row: int) -> Any:
+        epoch = epochs if isinstance(epochs, int) else epochs[row]
+        key = random.Key(self.seed, "random_map", self.pass_number, epoch if self.rerandomizes else 0)
+        return random.generator_at(key, int(indices[row]))
+
+    def signature(self) -> str:
+        return f"random_map({self.function.name})"

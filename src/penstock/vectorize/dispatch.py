@@ -1,0 +1,219 @@
+"""From what the user's function does to a symbol, to steps on the tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.vectorize import rules, rules_index
+from penstock.vectorize.rows import RowLoop, collect, substitute
+from penstock.vectorize.tape import Handle, Mismatch, Tape
+
+_NUMBERS = "biufc"
+
+
+def wrap(tape: Tape, result: Any, operands: Sequence[Handle] = ()) -> Any:
+    """Handles for a place or a tuple of places; it joins the family of an operand that it shares memory with."""
+    if isinstance(result, tuple):
+        return tuple(wrap(tape, item, operands) for item in result)
+    sample = tape.slots[result].sample
+    like = None
+    if isinstance(sample, np.ndarray):
+        shared = (h for h in operands if isinstance(h.sample, np.ndarray) and np.may_share_memory(sample, h.sample))
+        like = next(shared, None)
+    return tape.symbol(tape, result, like)
+
+
+def evaluate(
+    tape: Tape, name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    """What `function` gives for one element of zeros."""
+    try:
+        with np.errstate(all="ignore"):
+            return function(*args, **kwargs)
+    except Exception as error:
+        raise tape.stop(f"{name} cannot be tried on one element: {type(error).__name__}: {error}") from None
+
+
+def operate(tape: Tape, function: np.ufunc, inputs: tuple[Any, ...]) -> Any:
+    """An operator of Python, such as `+`."""
+    return ufunc(tape, function, "__call__", inputs, {})
+
+
+def operate_in_place(target: Handle, function: np.ufunc, other: Any) -> Any:
+    """`target += other`: another scalar, or a write into the array."""
+    if not isinstance(target.sample, np.ndarray):
+        return operate(target.tape, function, (target, other))
+    return ufunc(target.tape, function, "__call__", (target, other), {"out": (target,)})
+
+
+def ufunc(tape: Tape, function: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A universal function, or one of its methods."""
+    out = kwargs.pop("out", None)
+    handles = live_handles(tape, (inputs, kwargs))
+    plain = substitute((inputs, kwargs), lambda handle: handle.sample)
+    name = function.__name__ if method == "__call__" else f"{function.__name__}.{method}"
+    run = function if method == "__call__" else getattr(function, method)
+    sample = evaluate(tape, name, run, *plain)
+    _check_dtype(tape, name, sample)
+    if method == "at":
+        raise tape.stop(f"{name} has no batching rule")
+    result = _by_rule(tape, name, rules.UFUNC_METHODS[method], sample, (function, *inputs), kwargs)
+    if result is None:
+        result = by_rows(tape, name, run, inputs, kwargs, sample)
+    if out is None:
+        return wrap(tape, result, handles)
+    if len(out) != 1 or not isinstance(out[0], Handle) or isinstance(result, tuple):
+        raise tape.stop(f"{name} writes into an out= argument that is not traced")
+    return _write_out(out[0], result, function)
+
+
+def call(tape: Tape, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function of NumPy."""
+    name = f"numpy.{getattr(function, '__name__', function)}"
+    if kwargs.get("out") is not None:
+        raise tape.stop(f"{name} writes into an out= argument")
+    handles = live_handles(tape, (args, kwargs))
+    if function in rules.WRITING:
+        return rules_index.write(tape, function, args, kwargs, assign)
+    plain = substitute((args, kwargs), lambda handle: handle.sample)
+    lifted = any(handle.lifted for handle in handles)
+    rule = rules.RULES.get(function)
+    if lifted and rule is None and function not in rules.ROWWISE:
+        raise tape.stop(f"{name} has no batching rule")
+    sample = evaluate(tape, name, function, *plain)
+    if not isinstance(sample, (np.ndarray, np.generic, tuple, list)):
+        if not lifted or function in rules.STATIC:
+            return sample
+        raise tape.stop(f"{name} gives a Python {type(sample).__name__} that depends on values")
+    _check_dtype(tape, name, sample)
+    result = None
+    if rule is not None and lifted:
+        result = _by_rule(tape, name, rule, sample, args, kwargs)
+    if result is None:
+        if lifted and function not in rules.ROWWISE:
+            raise tape.stop(f"{name} has no batching rule for these arguments")
+        result = by_rows(tape, name, function, args, kwargs, sample)
+    return wrap(tape, result, handles)
+
+
+def by_rows(
+    tape: Tape, name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], sample: Any
+) -> Any:
+    """Call `function` for one row after the other: the same bits whatever it does, and still no Python of the user."""
+    handles = collect((args, kwargs))
+    places = []
+    for handle in handles:
+        if not tape.faithful(handle.place):
+            raise tape.stop(f"{name} depends on the order in memory, which differs on blocks")
+        places.append(handle.place)
+    if isinstance(sample, (tuple, list)):
+        return tuple(
+            _record_rows(tape, name, RowLoop(function, args, kwargs, part, place), places, part)
+            for place, part in enumerate(sample)
+        )
+    return _record_rows(tape, name, RowLoop(function, args, kwargs, sample, None), places, sample)
+
+
+def _record_rows(tape: Tape, name: str, loop: RowLoop, places: list[int], sample: Any) -> int:
+    if not isinstance(sample, (np.ndarray, np.generic)):
+        raise tape.stop(f"{name} gives a {type(sample).__name__}")
+    try:
+        return tape.record(name, loop, places, sample)
+    except (Mismatch, ValueError, TypeError, IndexError) as error:
+        raise tape.stop(f"{name} has no batching rule for these arguments ({error})") from None
+
+
+def _by_rule(
+    tape: Tape, name: str, rule: Callable[..., Any], sample: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    try:
+        return rule(tape, sample, *args, **kwargs)
+    except (Mismatch, TypeError, ValueError, IndexError):
+        return None
+
+
+def live_handles(tape: Tape, tree: Any) -> list[Handle]:
+    """The handles anywhere in `tree`, none of which may be stale or from another trace."""
+    handles = collect(tree)
+    for handle in handles:
+        if handle.stale:
+            raise tape.stop("uses an array after it was changed through another name")
+        if handle.tape is not tape:
+            raise tape.stop("uses a value of another call")
+    return handles
+
+
+def _check_dtype(tape: Tape, name: str, sample: Any) -> None:
+    for item in sample if isinstance(sample, (tuple, list)) else (sample,):
+        dtype = getattr(item, "dtype", None)
+        if dtype is not None and dtype.kind not in _NUMBERS:
+            raise tape.stop(f"{name} gives {dtype}, which is no number")
+
+
+def _write_out(target: Handle, result: int, function: np.ufunc) -> Handle:
+    tape = target.tape
+    live_handles(tape, target)
+    old, new = target.sample, tape.slots[result].sample
+    if not isinstance(old, np.ndarray) or np.shape(old) != np.shape(new):
+        raise tape.stop(f"{function.__name__} in place changes the shape")
+    if not np.can_cast(new.dtype, old.dtype, "same_kind"):
+        raise tape.stop(f"{function.__name__} in place cannot cast {new.dtype} to {old.dtype}")
+    assign(target, tape.symbol(tape, rules.cast_place(tape, result, old.dtype)))
+    return target
+
+
+def assign(target: Handle, value: Handle) -> None:
+    """The array that `target` names now holds `value`, of the same shape and dtype."""
+    target.place = value.place
+    for reference in target.family:
+        other = reference()
+        if other is not None and other is not target:
+            other.stale = True
+    if target.origin is not None:
+        owner, index = target.origin
+        owner.stale = False
+        target.synced = True
+        rules_index.set_item(owner, index, target, assign)
+        target.stale = False
+
+
+def cast(symbol: Handle, dtype: Any, order: str, casting: str) -> Any:
+    """`symbol.astype(dtype)`."""
+    tape = symbol.tape
+    live_handles(tape, symbol)
+    wanted = evaluate(tape, "astype", np.dtype, (getattr(dtype, "dtype", dtype),), {})
+    if wanted.kind not in _NUMBERS or order not in ("K", "C", "A") or casting != "unsafe":
+        raise tape.stop(f"astype({wanted}) has no batching rule")
+    return tape.symbol(tape, rules.cast_place(tape, symbol.place, wanted))
+
+
+def copy(symbol: Handle, order: str) -> Any:
+    """`symbol.copy()`."""
+    tape = symbol.tape
+    live_handles(tape, symbol)
+    sample = symbol.sample
+    if not isinstance(sample, np.ndarray) or (sample.flags.c_contiguous and tape.faithful(symbol.place)):
+        return tape.symbol(tape, symbol.place)
+    if order not in ("C", "K") or (order == "K" and not sample.flags.c_contiguous):
+        raise tape.stop("copies in another order of memory than C")
+    return tape.symbol(tape, tape.record("copy", rules.fresh_copy, [symbol.place], sample.copy()))
+
+
+def get_item(symbol: Handle, index: Any) -> Any:
+    """`symbol[index]`."""
+    tape = symbol.tape
+    handles = live_handles(tape, (symbol, index))
+    place, basic = rules_index.get_item(tape, symbol, index, evaluate, by_rows)
+    found = wrap(tape, place, handles[:1])
+    if basic and isinstance(found.sample, np.ndarray):
+        found.origin = (symbol, index)
+    return found
+
+
+def set_item(symbol: Handle, index: Any, value: Any) -> None:
+    """`symbol[index] = value`."""
+    live_handles(symbol.tape, (symbol, index, value))
+    rules_index.set_item(symbol, index, value, assign)

@@ -1,0 +1,106 @@
+"""Arguments with handles in them, and functions that are called for one row after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.vectorize.tape import Array, Handle
+
+
+def collect(tree: Any) -> list[Handle]:
+    """The handles in nested tuples, lists, dicts and slices, in order."""
+    if isinstance(tree, Handle):
+        return [tree]
+    if type(tree) in (tuple, list):
+        return [handle for item in tree for handle in collect(item)]
+    if type(tree) is dict:
+        return [handle for item in tree.values() for handle in collect(item)]
+    if type(tree) is slice:
+        return collect((tree.start, tree.stop, tree.step))
+    return []
+
+
+def substitute(tree: Any, change: Callable[[Handle], Any]) -> Any:
+    """`tree` with each handle replaced."""
+    if isinstance(tree, Handle):
+        return change(tree)
+    if type(tree) in (tuple, list):
+        return type(tree)(substitute(item, change) for item in tree)
+    if type(tree) is dict:
+        return {key: substitute(item, change) for key, item in tree.items()}
+    if type(tree) is slice:
+        return slice(*substitute((tree.start, tree.stop, tree.step), change))
+    return tree
+
+
+class _Hole:
+    """The place of an argument that differs from row to row."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class RowLoop:
+    """A function of one element, applied to each row of its blocks."""
+
+    may_raise = True
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        sample: Any,
+        part: int | None,
+    ) -> None:
+        holes = iter(range(1 << 30))
+        handles = collect((tuple(args), dict(kwargs)))
+        self._function = function
+        self._args, self._kwargs = substitute((tuple(args), dict(kwargs)), lambda handle: _Hole(next(holes)))
+        self._rows = [
+            (... if not handle.lifted else None if isinstance(handle.sample, np.generic) else ()) for handle in handles
+        ]
+        self._shape = np.shape(sample)
+        self._dtype = getattr(sample, "dtype", None)
+        self._part = part
+        self._plain = not kwargs and all(isinstance(item, Handle) for item in args)
+
+    def __call__(self, *blocks: Any) -> Array:
+        rows = next((len(block) for block, how in zip(blocks, self._rows, strict=True) if how is not ...), None)
+        if rows is None:
+            return np.asarray(self._one(blocks))
+        out = np.empty((rows, *self._shape), self._dtype)
+        for row in range(rows):
+            result = self._one([_row(block, how, row) for block, how in zip(blocks, self._rows, strict=True)])
+            if result.shape != self._shape or result.dtype != self._dtype:
+                raise ValueError(f"one row gives shape {result.shape} and dtype {result.dtype}")
+            out[row] = result
+        return out
+
+    def _one(self, values: Sequence[Any]) -> Any:
+        if self._plain:
+            found = self._function(*values)
+        else:
+            args, kwargs = _fill((self._args, self._kwargs), values)
+            found = self._function(*args, **kwargs)
+        return found if self._part is None else found[self._part]
+
+
+def _row(block: Any, how: Any, row: int) -> Any:
+    """One row as the user's function sees it: a scalar (None), an array (()), or a constant (...)."""
+    if how is ...:
+        return block
+    return block[row] if how is None else block[row, ...]
+
+
+def _fill(tree: Any, values: Sequence[Any]) -> Any:
+    if type(tree) is _Hole:
+        return values[tree.number]
+    if type(tree) in (tuple, list):
+        return type(tree)([_fill(item, values) for item in tree])
+    if type(tree) is dict:
+        return {key: _fill(item, values) for key, item in tree.items()}
+    return tree

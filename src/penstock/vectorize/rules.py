@@ -1,0 +1,165 @@
+"""Elementwise rules, and the tables of functions that need none of their own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from penstock.vectorize import rules_join, rules_reduce, rules_shape
+from penstock.vectorize.rulebook import RULES, Rule, align, cast_place, fresh_copy, place_of, rule
+from penstock.vectorize.tape import Tape
+
+__all__ = ["ROWWISE", "RULES", "STATIC", "UFUNC_METHODS", "WRITING", "cast_place", "fresh_copy"]
+
+
+def elementwise(tape: Tape, sample: Any, function: np.ufunc, *inputs: Any, dtype: Any = None) -> int | tuple[int, ...]:
+    """A universal function on blocks whose elements all have the rank of the result."""
+    if function.signature is not None:
+        return rules_join.generalized(tape, sample, function, *inputs)
+    outputs = sample if isinstance(sample, tuple) else (sample,)
+    if any(item.dtype.kind == "c" for item in outputs) or _differs_for_scalars(function, sample, inputs):
+        raise TypeError("one row at a time")
+    rank = max(np.ndim(item) for item in outputs)
+    places = [align(tape, place_of(tape, value), rank) for value in inputs]
+    run: Callable[..., Any] = function if dtype is None else functools.partial(function, dtype=dtype)
+    if not isinstance(sample, tuple):
+        return tape.record(function.__name__, run, places, sample, takes_out=True)
+    return tuple(tape.record(function.__name__, _Part(run, part), places, item) for part, item in enumerate(sample))
+
+
+class _Part:
+    """One of several results of a universal function."""
+
+    def __init__(self, function: Callable[..., Any], part: int) -> None:
+        self._function = function
+        self._part = part
+
+    def __call__(self, *blocks: Any) -> Any:
+        return self._function(*blocks)[self._part]
+
+
+def _differs_for_scalars(function: np.ufunc, sample: Any, inputs: tuple[Any, ...]) -> bool:
+    """Powers of floats: NumPy's scalars call C's pow(), its arrays have short cuts for some exponents."""
+    if function not in (np.power, np.float_power) or sample.dtype.kind != "f":
+        return False
+    return np.ndim(sample) == 0 or not isinstance(inputs[1], (int, float))
+
+
+def _ufunc_reduce(tape: Tape, sample: Any, function: np.ufunc, x: Any, axis: Any = 0, **kwargs: Any) -> Any:
+    same = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+    same |= {np.logical_and: np.all, np.logical_or: np.any}
+    return rules_reduce.reduction(tape, sample, x, axis, function=same[function], **kwargs)
+
+
+def _refuse(tape: Tape, sample: Any, *args: Any, **kwargs: Any) -> int:
+    raise TypeError("one row at a time")
+
+
+UFUNC_METHODS: dict[str, Rule] = {
+    "__call__": elementwise,
+    "reduce": _ufunc_reduce,
+    "accumulate": _refuse,
+    "outer": _refuse,
+    "reduceat": _refuse,
+    "at": _refuse,
+}
+
+
+@rule(np.where)
+def _where(tape: Tape, sample: Any, condition: Any, x: Any, y: Any) -> int:
+    rank = np.ndim(sample)
+    places = [align(tape, place_of(tape, value), rank) for value in (condition, x, y)]
+    return tape.record("where", np.where, places, sample)
+
+
+@rule(np.clip)
+def _clip(
+    tape: Tape, sample: Any, a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+) -> int:
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    rank = np.ndim(sample)
+    values = [value for value in (a, low, high) if value is not None]
+    places = [align(tape, place_of(tape, value), rank) for value in values]
+    if high is None:
+        return tape.record("clip", np.maximum, places, sample, takes_out=True)
+    if low is None:
+        return tape.record("clip", np.minimum, places, sample, takes_out=True)
+    return tape.record("clip", np.clip, places, sample, takes_out=True)
+
+
+@rule(np.round, np.around)
+def _round(tape: Tape, sample: Any, a: Any, decimals: int = 0) -> int:
+    return tape.record("round", functools.partial(np.round, decimals=int(decimals)), [place_of(tape, a)], sample)
+
+
+@rule(np.nan_to_num)
+def _nan_to_num(
+    tape: Tape, sample: Any, x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> int:
+    run = functools.partial(np.nan_to_num, nan=nan, posinf=posinf, neginf=neginf)
+    return tape.record("nan_to_num", run, [place_of(tape, x)], sample)
+
+
+@rule(np.isclose)
+def _isclose(
+    tape: Tape, sample: Any, a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> int:
+    run = functools.partial(np.isclose, rtol=rtol, atol=atol, equal_nan=equal_nan)
+    places = [align(tape, place_of(tape, value), np.ndim(sample)) for value in (a, b)]
+    return tape.record("isclose", run, places, sample)
+
+
+@rule(np.real, np.imag)
+def _part_of_real(tape: Tape, sample: Any, val: Any) -> int:
+    raise TypeError("one row at a time")
+
+
+@rule(np.zeros_like, np.ones_like, np.full_like, np.empty_like)
+def _like(tape: Tape, sample: Any, a: Any, *args: Any, **kwargs: Any) -> int:
+    if any(hasattr(value, "tape") for value in (*args, *kwargs.values())):
+        raise TypeError("one row at a time")
+    return tape.constant(sample)
+
+
+STATIC = frozenset([np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.isrealobj, np.iscomplexobj])
+"""Functions that look at shapes and dtypes only."""
+
+WRITING = frozenset([np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis])
+"""Functions that write into their first argument."""
+
+
+def _named(module: Any, names: str) -> set[Any]:
+    return {getattr(module, name) for name in names.split() if hasattr(module, name)}
+
+
+ROWWISE: frozenset[Any] = frozenset(
+    _named(
+        np,
+        "around append average clip column_stack concatenate convolve corrcoef correlate cov cross cumprod cumsum "
+        "cumulative_prod cumulative_sum delete diag diagflat diagonal diff digitize dot dstack ediff1d einsum fix flip fliplr "
+        "flipud gradient histogram hstack i0 imag inner insert interp isclose isin kron lexsort matrix_transpose "
+        "max mean median min moveaxis nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin "
+        "nanpercentile nanprod nanquantile nanstd nansum nanvar outer packbits pad partition percentile argpartition polyval prod ptp "
+        "quantile ravel real repeat reshape roll rollaxis rot90 round searchsorted select sinc sort argsort squeeze stack std "
+        "sum swapaxes take take_along_axis tensordot tile trace trapezoid transpose tril triu unpackbits unravel_index ravel_multi_index "
+        "unwrap vander var vdot vstack where all any amax amin argmax argmin angle broadcast_to expand_dims atleast_1d atleast_2d "
+        "atleast_3d split array_split hsplit vsplit dsplit full_like block piecewise",
+    )
+)
+"""Functions whose result has a shape and dtype that follow from those of the arguments, and that may be called row by row."""
+
+
+def add_rowwise(functions: set[Any]) -> None:
+    """Let more functions be called row by row."""
+    global ROWWISE
+    ROWWISE = ROWWISE | functions
+
+
+add_rowwise(
+    _named(np.linalg, "norm det inv solve pinv matrix_power cholesky slogdet eigvalsh trace vector_norm matrix_norm")
+)
+for _ours in (rules_shape, rules_reduce):
+    assert _ours.__name__

@@ -1,0 +1,172 @@
+"""Rules that join arrays, and products of matrices: always the same small product for each row, never one large one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from penstock.vectorize.rulebook import Apply, axes_of, cast_place, lift, name_of, place_of, rule, symbol_of
+from penstock.vectorize.tape import Array, Tape
+
+
+class Stack:
+    """Join blocks along an axis."""
+
+    def __init__(self, function: Any, axis: int) -> None:
+        self._function = function
+        self._axis = axis
+
+    def __call__(self, *blocks: Array, out: Array | None = None) -> Any:
+        return self._function(blocks, axis=self._axis, out=out)
+
+
+def _joined(tape: Tape, sample: Any, function: Any, parts: Any, axis: int) -> int:
+    places = [lift(tape, place_of(tape, part)) for part in parts]
+    return tape.record(name_of(function), Stack(function, axis), places, sample)
+
+
+@rule(np.stack)
+def _stack(tape: Tape, sample: Any, arrays: Any, axis: int = 0, out: None = None) -> int:
+    return _joined(tape, sample, np.stack, arrays, axes_of(axis, sample.ndim)[0])
+
+
+@rule(np.concatenate)
+def _concatenate(tape: Tape, sample: Any, arrays: Any, axis: Any = 0, out: None = None) -> int:
+    return _joined(tape, sample, np.concatenate, arrays, axes_of(axis, sample.ndim)[0])
+
+
+@rule(np.hstack)
+def _hstack(tape: Tape, sample: Any, tup: Any) -> int:
+    if all(np.ndim(_sample(part)) == 0 for part in tup):
+        return _joined(tape, sample, np.stack, tup, 1)
+    flat = all(np.ndim(_sample(part)) == 1 for part in tup)
+    return _joined(tape, sample, np.concatenate, tup, 1 if flat else 2)
+
+
+@rule(np.vstack)
+def _vstack(tape: Tape, sample: Any, tup: Any) -> int:
+    ranks = {np.ndim(_sample(part)) for part in tup}
+    if ranks == {1}:
+        return _joined(tape, sample, np.stack, tup, 1)
+    if min(ranks) < 2:
+        raise TypeError("one row at a time")
+    return _joined(tape, sample, np.concatenate, tup, 1)
+
+
+@rule(np.dstack)
+def _dstack(tape: Tape, sample: Any, tup: Any) -> int:
+    ranks = {np.ndim(_sample(part)) for part in tup}
+    if ranks == {2}:
+        return _joined(tape, sample, np.stack, tup, 3)
+    if ranks != {3}:
+        raise TypeError("one row at a time")
+    return _joined(tape, sample, np.concatenate, tup, 3)
+
+
+@rule(np.append)
+def _append(tape: Tape, sample: Any, arr: Any, values: Any, axis: Any = None) -> int:
+    parts = [arr, values]
+    if axis is None and any(np.ndim(_sample(part)) != 1 for part in parts):
+        raise TypeError("one row at a time")
+    return _joined(tape, sample, np.concatenate, parts, axes_of(axis or 0, sample.ndim)[0])
+
+
+def _sample(value: Any) -> Any:
+    return getattr(value, "sample", value)
+
+
+def stacked(tape: Tape, parts: Any, dtype: Any = None) -> int:
+    """The array that `np.array(parts)` makes of traced scalars or arrays in nested lists.
+
+    Raises:
+        TypeError: The parts have different shapes.
+    """
+    places = [stacked(tape, part) if isinstance(part, (list, tuple)) else place_of(tape, part) for part in parts]
+    samples = [tape.slots[place].sample for place in places]
+    if len({np.shape(sample) for sample in samples}) != 1:
+        raise TypeError("the parts have different shapes")
+    found = np.array(samples)
+    lifted = [lift(tape, cast_place(tape, _arrayed(tape, place), found.dtype)) for place in places]
+    return tape.record("array", Stack(np.stack, 1), lifted, found)
+
+
+def _arrayed(tape: Tape, place: int) -> int:
+    slot = tape.slots[place]
+    return place if hasattr(slot.sample, "dtype") else tape.constant(np.asarray(slot.sample))
+
+
+class MatMul:
+    """`x @ W` for each row by itself."""
+
+    def __init__(self, vector_left: bool, vector_right: bool, lifted_left: bool, lifted_right: bool) -> None:
+        self._left = vector_left and lifted_left
+        self._right = vector_right and lifted_right
+        self._vectors = vector_left + vector_right
+
+    def __call__(self, left: Array, right: Array) -> Any:
+        if self._left:
+            left = left[:, None, :]
+        if self._right:
+            right = right[:, :, None]
+        found = np.matmul(left, right)
+        if self._left:
+            found = found[:, 0] if self._right or found.ndim == 2 else found[:, 0, ...]
+        if self._right:
+            found = found[..., 0]
+        return found
+
+
+def generalized(tape: Tape, sample: Any, function: np.ufunc, *inputs: Any) -> int:
+    """`matmul`; everything else of this kind goes row by row."""
+    if function is not np.matmul:
+        raise TypeError("one row at a time")
+    places = [place_of(tape, value) for value in inputs]
+    left, right = (tape.slots[place] for place in places)
+    ranks = [np.ndim(left.sample), np.ndim(right.sample)]
+    kinds = left.sample.dtype.kind + right.sample.dtype.kind
+    if max(ranks) > 2 or "c" in kinds or not all(map(tape.faithful, places)):
+        raise TypeError("one row at a time")
+    if ranks == [1, 1] or (ranks[1] == 1 and not left.lifted) or (ranks[0] == 1 and not right.lifted and ranks[1] != 2):
+        raise TypeError("one row at a time")
+    run = MatMul(ranks[0] == 1, ranks[1] == 1, left.lifted, right.lifted)
+    return tape.record("matmul", run, places, sample)
+
+
+@rule(np.dot)
+def _dot(tape: Tape, sample: Any, a: Any, b: Any, out: None = None) -> int:
+    left, right = symbol_of(tape, a).sample, _sample(b)
+    kinds = left.dtype.kind + np.asarray(right).dtype.kind
+    if set(kinds) & set("fc") or np.ndim(right) != 2 or np.ndim(left) not in (1, 2):
+        raise TypeError("one row at a time")
+    return generalized(tape, sample, np.matmul, a, b)
+
+
+@rule(np.take)
+def _take(
+    tape: Tape, sample: Any, a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise"
+) -> int:
+    if mode != "raise":
+        raise TypeError("one row at a time")
+    if hasattr(a, "lifted") and a.lifted:
+        if hasattr(indices, "lifted") or axis is None:
+            raise TypeError("one row at a time")
+        run = Apply(np.take, np.asarray(indices), axes_of(axis, a.sample.ndim)[0])
+        return tape.record("take", run, [a.place], sample)
+    if axis not in (None, 0) or (axis is None and np.ndim(_sample(a)) != 1):
+        raise TypeError("one row at a time")
+    return tape.record("take", Lookup(), [place_of(tape, a), symbol_of(tape, indices).place], sample)
+
+
+class Lookup:
+    """Rows of a constant table."""
+
+    may_raise = True
+
+    def __call__(self, table: Array, index: Array) -> Any:
+        return table[index]
+
+
+@rule(np.digitize, np.searchsorted, np.interp)
+def _one_by_one(tape: Tape, sample: Any, *args: Any, **kwargs: Any) -> int:
+    raise TypeError("one row at a time")

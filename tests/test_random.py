@@ -1,0 +1,364 @@
+"""Draws are pure functions of key and index; orders are what a plain list of slots would give."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from penstock.random import BufferedOrder, Key, Permutation, fresh_seed, generator_at, integers, raw
+from penstock.random.feistel import Feistel
+
+KEY = Key(seed=7, name="shuffle", pass_number=0, epoch=0)
+
+
+def key_of(seed: int) -> Key:
+    return Key(seed=seed, name="shuffle", pass_number=0, epoch=0)
+
+
+def chi_squared(counts: NDArray[np.int64]) -> float:
+    """Standard deviations by which the chi-squared statistic of equally likely counts exceeds its mean."""
+    expected = counts.sum() / counts.size
+    freedom = counts.size - 1
+    statistic = float(((counts - expected) ** 2).sum() / expected)
+    return (statistic - freedom) / float(np.sqrt(2 * freedom))
+
+
+# Keys and raw numbers
+
+
+def test_importing_does_not_import_numpy_random() -> None:
+    code = "import sys, penstock.random; sys.exit('numpy.random' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_fresh_seeds_differ_and_have_64_bits() -> None:
+    seeds = {fresh_seed() for _ in range(64)}
+    assert len(seeds) == 64
+    assert all(0 <= seed < 2**64 for seed in seeds)
+    assert max(seeds) >= 2**60
+
+
+def test_every_field_of_a_key_matters() -> None:
+    keys = [
+        KEY,
+        Key(8, "shuffle", 0, 0),
+        Key(7, "random_map", 0, 0),
+        Key(7, "shuffle", 1, 0),
+        Key(7, "shuffle", 0, 1),
+        Key(7, "shuffle", 0, 2**64 - 1),
+        Key(70, "shuffle", 0, 0),
+    ]
+    assert len({raw(key, 0, 2).tobytes() for key in keys}) == len(keys)
+
+
+def test_a_key_of_numpy_integers_draws_alike() -> None:
+    same = Key(np.int64(7), "shuffle", np.int32(0), np.uint64(0))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(raw(same, 3, 5), raw(KEY, 3, 5))
+
+
+@given(start=st.integers(0, 2**62), count=st.integers(0, 40), offset=st.integers(0, 40))
+def test_raw_is_random_access(start: int, count: int, offset: int) -> None:
+    whole = raw(KEY, start, offset + count)
+    np.testing.assert_array_equal(raw(KEY, start + offset, count), whole[offset:])
+    assert whole.shape == (offset + count,)
+
+
+def test_raw_and_generators_do_not_disturb_each_other() -> None:
+    expected = raw(KEY, 0, 8)
+    generator = generator_at(KEY, 0)
+    generator.integers(0, 10, dtype=np.uint32)  # leaves half of a number behind
+    np.testing.assert_array_equal(raw(KEY, 0, 8), expected)
+
+
+# Bounded draws
+
+
+@given(
+    start=st.integers(0, 2**40),
+    count=st.integers(0, 40),
+    offset=st.integers(0, 40),
+    bound=st.integers(1, 2**63) | st.integers(1, 70_000) | st.sampled_from([2**16, 2**16 + 1, 2**32, 2**32 + 1, 2**63]),
+)
+def test_integers_are_random_access_and_within_bounds(start: int, count: int, offset: int, bound: int) -> None:
+    whole = integers(KEY, start, offset + count, bound)
+    part = integers(KEY, start + offset, count, bound)
+    np.testing.assert_array_equal(part, whole[offset:])
+    assert part.dtype == whole.dtype == (np.uint16 if bound <= 2**16 else np.uint32 if bound <= 2**32 else np.int64)
+    assert all(0 <= draw < bound for draw in whole.tolist())
+
+
+@given(start=st.integers(0, 2**40), bound=st.integers(2**16 + 1, 2**63))
+def test_wide_integers_are_the_upper_half_of_the_product(start: int, bound: int) -> None:
+    expected = [number * bound >> 64 for number in raw(KEY, start, 50).tolist()]
+    assert integers(KEY, start, 50, bound).tolist() == expected
+
+
+@given(start=st.integers(0, 2**40), bound=st.integers(1, 2**16))
+def test_narrow_integers_take_32_bits_each(start: int, bound: int) -> None:
+    numbers = raw(KEY, start, 25).tolist()
+    halves = [half for number in numbers for half in (number & (2**32 - 1), number >> 32)]
+    assert integers(KEY, 2 * start, 50, bound).tolist() == [half * bound >> 32 for half in halves]
+
+
+@pytest.mark.parametrize("bound", [2, 3, 10, 1000])
+def test_integers_come_out_even(bound: int) -> None:
+    assert abs(chi_squared(np.bincount(integers(KEY, 0, 200_000, bound), minlength=bound))) < 4
+
+
+@pytest.mark.parametrize("bound", [0, -1, 2**63 + 1])
+def test_a_bound_out_of_range_is_refused(bound: int) -> None:
+    with pytest.raises(ValueError, match=rf"bound is {bound}; write a bound from 1 to"):
+        integers(KEY, 0, 1, bound)
+
+
+# Generators
+
+
+@given(index=st.integers(0, 2**64 - 1), before=st.integers(0, 2**64 - 1))
+def test_a_generator_depends_on_key_and_index_alone(index: int, before: int) -> None:
+    expected = generator_at(KEY, index).integers(0, 2**32, 5, dtype=np.uint32).tolist()
+    other = generator_at(key_of(8), before)
+    other.random(3)
+    other.integers(0, 10, dtype=np.uint32)
+    assert generator_at(KEY, index).integers(0, 2**32, 5, dtype=np.uint32).tolist() == expected
+
+
+def test_generators_of_different_indices_are_independent() -> None:
+    first = np.array([generator_at(KEY, index).random(2) for index in range(4000)])
+    assert len(np.unique(first)) == first.size
+    correlations = np.corrcoef(np.vstack([first[:-1].T, first[1:].T]))
+    assert np.abs(correlations - np.eye(4)).max() < 0.06
+
+
+def test_generator_and_arrays_of_one_key_share_no_numbers() -> None:
+    drawn = raw(KEY, 0, 1000).tolist()
+    assert not set(drawn) & set(generator_at(KEY, 0).bit_generator.random_raw(1000).tolist())
+    assert not set(drawn) & set(generator_at(KEY, 1).bit_generator.random_raw(1000).tolist())
+
+
+def test_the_generator_is_reused_within_a_thread_and_not_between() -> None:
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(generator_at(KEY, 0)))
+    thread.start()
+    thread.join()
+    assert generator_at(KEY, 0) is generator_at(KEY, 1)
+    assert found[0] is not generator_at(KEY, 0)
+
+
+def test_a_generator_refuses_children_that_the_key_would_not_determine() -> None:
+    with pytest.raises(TypeError):
+        generator_at(KEY, 0).spawn(1)
+
+
+# Full orders
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 1000, 2**16 - 1, 2**16, 2**16 + 1, 100_003, 2**17])
+def test_a_permutation_holds_each_index_once(n: int) -> None:
+    order = Permutation(KEY, n)(np.arange(n))
+    assert order.dtype == np.int64
+    np.testing.assert_array_equal(np.sort(order), np.arange(n))
+
+
+@given(n=st.integers(1, 3000), seed=st.integers(0, 99))
+def test_the_network_is_a_bijection_of_any_range(n: int, seed: int) -> None:
+    np.testing.assert_array_equal(np.sort(Feistel(key_of(seed), n)(np.arange(n))), np.arange(n))
+
+
+@settings(max_examples=40)
+@given(bits=st.integers(17, 62), data=st.data())
+def test_a_large_permutation_is_one_to_one_and_place_by_place(bits: int, data: st.DataObject) -> None:
+    n = data.draw(st.integers(2 ** (bits - 1) + 1, 2**bits))
+    places = np.unique(np.linspace(0, n - 1, 5000).astype(np.int64).clip(0, n - 1))
+    order = Permutation(KEY, n)
+    results = order(places)
+    assert results.min() >= 0
+    assert results.max() < n
+    assert len(np.unique(results)) == len(places)
+    np.testing.assert_array_equal(order(places[7::3]), results[7::3])
+
+
+@pytest.mark.parametrize("n", [1000, 100_000])
+def test_a_permutation_keeps_the_shape_of_its_argument(n: int) -> None:
+    order = Permutation(KEY, n)
+    np.testing.assert_array_equal(order(np.arange(12).reshape(3, 4)), order(np.arange(12)).reshape(3, 4))
+    assert order(np.empty(0, np.int64)).shape == (0,)
+    np.testing.assert_array_equal(order(np.arange(40)[::-2]), order(np.arange(40))[::-2])
+
+
+def test_a_permutation_of_too_many_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"n is -1; write a number from 0"):
+        Permutation(KEY, -1)
+    with pytest.raises(ValueError, match="write a number from 0 to"):
+        Permutation(KEY, 2**62 + 1)
+
+
+def permutation_counts(order_of: Callable[[Key], NDArray[np.int64]], n: int, num_keys: int) -> NDArray[np.int64]:
+    """How often each of the n! permutations comes out."""
+    orders = np.array([order_of(key_of(seed)) for seed in range(num_keys)])
+    _, counts = np.unique(orders @ (n ** np.arange(n)), return_counts=True)
+    num_permutations = int(np.prod(np.arange(1, n + 1)))
+    return np.concatenate([counts, np.zeros(num_permutations - len(counts), np.int64)])
+
+
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_every_permutation_of_a_table_is_as_likely(n: int) -> None:
+    counts = permutation_counts(lambda key: Permutation(key, n)(np.arange(n)), n, 6000)
+    assert abs(chi_squared(counts)) < 4
+
+
+@pytest.mark.parametrize("n", [5, 6])
+def test_every_permutation_of_a_small_network_is_as_likely(n: int) -> None:
+    counts = permutation_counts(lambda key: Feistel(key, n)(np.arange(n)), n, 12_000)
+    assert abs(chi_squared(counts)) < 4
+
+
+def test_neighbours_in_a_large_permutation_go_apart_independently() -> None:
+    n, num_cells = 1_000_000, 64
+    order = Permutation(KEY, n)(np.arange(n))
+    cells = order * num_cells // n
+    for distance in (1, 2, 1024, 2048):
+        pairs = np.bincount(cells[:-distance] * num_cells + cells[distance:], minlength=num_cells**2)
+        assert abs(chi_squared(pairs)) < 5
+    ahead = np.bincount(np.arange(n) * num_cells // n * num_cells + cells, minlength=num_cells**2)
+    assert abs(chi_squared(ahead)) < 5
+
+
+def test_two_keys_give_unrelated_large_permutations() -> None:
+    n, num_cells = 200_000, 64
+    first, second = (Permutation(key_of(seed), n)(np.arange(n)) * num_cells // n for seed in (1, 2))
+    assert abs(chi_squared(np.bincount(first * num_cells + second, minlength=num_cells**2))) < 5
+
+
+# Buffered orders
+
+
+def buffered_reference(key: Key, buffer_rows: int, num_inputs: int) -> tuple[list[int], list[list[int]]]:
+    """The outputs of a list of slots, step by step, and the slots before each step; then the slots that remain."""
+    slots = list(range(buffer_rows))
+    outputs, history = [], [list(slots)]
+    num_steps = num_inputs - buffer_rows
+    for step, slot in enumerate(integers(key, 0, num_steps, buffer_rows).tolist()):
+        outputs.append(slots[slot])
+        slots[slot] = buffer_rows + step
+        history.append(list(slots))
+    last = Permutation(Key(key.seed, key.name + "/tail", key.pass_number, key.epoch), buffer_rows)
+    return outputs + [slots[place] for place in last(np.arange(buffer_rows)).tolist()], history
+
+
+SMALL_CHUNKS = st.integers(1, 40)
+
+
+def cursor(seed: int, buffer_rows: int, chunk_steps: int, seek_steps: int, patch: pytest.MonkeyPatch) -> BufferedOrder:
+    """A cursor whose chunks are small, so that short orders cross many of them."""
+    patch.setattr("penstock.random.orders._SMALLEST_CHUNK", chunk_steps)
+    patch.setattr("penstock.random.orders._SEEK_STEPS", seek_steps)
+    return BufferedOrder(key_of(seed), buffer_rows)
+
+
+@given(
+    seed=st.integers(0, 50),
+    buffer_rows=st.integers(1, 30),
+    num_steps=st.integers(1, 150),
+    chunks=st.tuples(SMALL_CHUNKS, SMALL_CHUNKS),
+    data=st.data(),
+)
+def test_a_buffered_order_is_that_of_a_list_of_slots(
+    seed: int, buffer_rows: int, num_steps: int, chunks: tuple[int, int], data: st.DataObject
+) -> None:
+    n = buffer_rows + num_steps
+    expected, history = buffered_reference(key_of(seed), buffer_rows, n)
+    with pytest.MonkeyPatch.context() as patch:
+        order = cursor(seed, buffer_rows, *chunks, patch)
+        for _ in range(6):
+            start = data.draw(st.integers(0, num_steps))
+            count = data.draw(st.integers(0, num_steps - start))
+            question = data.draw(st.sampled_from(["outputs", "slots", "oldest", "tail"]))
+            if question == "outputs":
+                assert order.outputs(start, count).tolist() == expected[start : start + count]
+            elif question == "slots":
+                assert order.slots(start).tolist() == history[start]
+            elif question == "oldest":
+                assert order.oldest_pending(start) == min(history[start])
+            else:
+                assert order.tail(n).tolist() == expected[num_steps:]
+
+
+@given(seed=st.integers(0, 50), buffer_rows=st.integers(1, 30), chunks=st.tuples(SMALL_CHUNKS, SMALL_CHUNKS))
+def test_the_oldest_pending_row_is_known_at_each_step(seed: int, buffer_rows: int, chunks: tuple[int, int]) -> None:
+    _, history = buffered_reference(key_of(seed), buffer_rows, buffer_rows + 120)
+    with pytest.MonkeyPatch.context() as patch:
+        order = cursor(seed, buffer_rows, *chunks, patch)
+        for step in range(120):
+            assert order.oldest_pending(step) == min(history[step])
+            order.outputs(step, 1)
+
+
+@pytest.mark.parametrize("buffer_rows", [1, 2, 100, 5000, 70_000])
+def test_a_buffered_epoch_holds_each_input_once(buffer_rows: int) -> None:
+    n = buffer_rows * 2 + 12_345
+    order = BufferedOrder(KEY, buffer_rows)
+    outputs = np.concatenate([order.outputs(0, n - buffer_rows), order.tail(n)])
+    np.testing.assert_array_equal(np.sort(outputs), np.arange(n))
+    expected, _ = buffered_reference(KEY, buffer_rows, n) if buffer_rows <= 100 else (outputs.tolist(), [])
+    assert outputs.tolist() == expected
+
+
+@pytest.mark.parametrize("buffer_rows", [1, 7, 1000, 70_000])
+def test_a_cursor_moved_far_ahead_goes_on_as_one_that_walked(buffer_rows: int) -> None:
+    walked, moved = BufferedOrder(KEY, buffer_rows), BufferedOrder(KEY, buffer_rows)
+    step = 100_001
+    expected = walked.outputs(0, step + 5000)[step:]
+    np.testing.assert_array_equal(moved.outputs(step, 5000), expected)
+    np.testing.assert_array_equal(moved.slots(step + 5000), walked.slots(step + 5000))
+    np.testing.assert_array_equal(BufferedOrder(KEY, buffer_rows).slots(step + 5000), walked.slots(step + 5000))
+    np.testing.assert_array_equal(moved.outputs(step, 10), expected[:10])
+
+
+def test_a_buffer_of_one_slot_keeps_the_order() -> None:
+    order = BufferedOrder(KEY, 1)
+    assert order.outputs(0, 50).tolist() + order.tail(51).tolist() == list(range(51))
+
+
+def test_outputs_that_were_handed_out_may_be_written_to() -> None:
+    order = BufferedOrder(KEY, 10)
+    expected = order.slots(5)
+    order.outputs(0, 50)[:] = -1
+    np.testing.assert_array_equal(order.slots(5), expected)
+
+
+def test_positions_after_a_buffered_shuffle_follow_its_law() -> None:
+    """Each step empties one of B slots, so element 0 comes out at step t with probability (1 - 1/B)**t / B."""
+    buffer_rows, num_keys = 4, 4000
+    steps = [int(np.flatnonzero(BufferedOrder(key_of(s), buffer_rows).outputs(0, 60) == 0)[0]) for s in range(num_keys)]
+    counts = np.bincount(steps, minlength=12)[:12]
+    expected = num_keys * (1 - 1 / buffer_rows) ** np.arange(12) / buffer_rows
+    statistic = float(((counts - expected) ** 2 / expected).sum())
+    assert statistic < 35  # chi-squared with about 12 degrees of freedom: once in 2,000 keys
+
+
+def test_the_tail_is_shuffled_too() -> None:
+    tails = np.array([np.argsort(BufferedOrder(key_of(seed), 3).tail(4)) for seed in range(3000)])
+    _, counts = np.unique(tails @ (3 ** np.arange(3)), return_counts=True)
+    assert counts.size == 6
+    assert abs(chi_squared(counts)) < 4
+
+
+def test_a_buffer_without_slots_is_refused() -> None:
+    with pytest.raises(ValueError, match="buffer_rows is 0; write a number of at least 1"):
+        BufferedOrder(KEY, 0)
+
+
+def test_a_huge_buffer_costs_nothing_before_it_is_used() -> None:
+    BufferedOrder(KEY, 2**50)
+
+
+def test_the_tail_of_a_short_input_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"an input of 5 elements does not fill 5 slots"):
+        BufferedOrder(KEY, 5).tail(5)
