@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import bench_tiny_elements as tiny
 import measure
 import numpy as np
-from contender import Batch, Contender, Form, Workload, columns_digest
+from contender import Batch, Contender, Form, Pipeline, Workload, columns_digest
 
 
 def double(x: Any) -> Any:
@@ -18,10 +18,10 @@ def double(x: Any) -> Any:
     return x * 2
 
 
-def divisible(x: Any) -> bool:
-    if x % 3 == 0:
-        return True
-    return False
+def divisible(x: Any) -> Any:
+    if x < 0:
+        return False
+    return x % 3 == 0
 
 
 class Python:
@@ -36,13 +36,13 @@ class Python:
             yield np.array(group)
 
 
-def penstock(elements: int) -> Iterable[Batch]:
+def penstock(elements: int) -> Pipeline:
     from penstock import Dataset
 
     return Dataset.range(elements).map(double).filter(divisible).batch(tiny.BATCH)
 
 
-def tf_per_element(elements: int) -> Iterable[Batch]:
+def tf_per_element(elements: int) -> Pipeline:
     import tensorflow as tf
 
     def tf_double(x: Any) -> Any:
@@ -51,7 +51,7 @@ def tf_per_element(elements: int) -> Iterable[Batch]:
     return tf.data.Dataset.range(elements).map(tf_double).filter(lambda x: x % 3 == 0).batch(tiny.BATCH)
 
 
-def torch_per_element(elements: int) -> Iterable[Batch]:
+def torch_per_element(elements: int) -> Pipeline:
     from torch.utils.data import DataLoader, IterableDataset
 
     class Kept(IterableDataset[int]):
@@ -61,7 +61,7 @@ def torch_per_element(elements: int) -> Iterable[Batch]:
     return DataLoader(Kept(), tiny.BATCH)
 
 
-def grain_per_element(elements: int) -> Iterable[Batch]:
+def grain_per_element(elements: int) -> Pipeline:
     import grain
 
     ds = grain.MapDataset.range(elements).map(double).filter(divisible)
@@ -79,7 +79,7 @@ WORKLOAD = Workload(
     answer=tiny.answer,
     contenders=(
         Contender("Python", "numpy", Form.LIMIT, Python),
-        Contender("penstock", "penstock", Form.PER_ELEMENT, penstock),
+        Contender("penstock", "penstock.dataset", Form.PER_ELEMENT, penstock),
         Contender("tf.data", "tensorflow", Form.PER_ELEMENT, tf_per_element),
         Contender("torch", "torch.utils.data", Form.PER_ELEMENT, torch_per_element),
         Contender("Grain", "grain", Form.PER_ELEMENT, grain_per_element),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import measure
 import numpy as np
-from contender import Batch, Contender, Form, Workload, columns_digest
+from contender import Batch, Contender, Form, Pipeline, Workload, columns_digest
 from numpy.typing import NDArray
 
 ELEMENTS = 10_000_000
@@ -33,7 +33,7 @@ class Numpy:
             yield self.data.take(order[start : start + BATCH], axis=0)
 
 
-def penstock(data: Pairs) -> Iterable[Batch]:
+def penstock(data: Pairs) -> Pipeline:
     from penstock import Dataset
 
     return Dataset.from_tensor_slices(data).shuffle(len(data), seed=0).batch(BATCH)
@@ -45,20 +45,20 @@ def penstock_state_bytes(ds: Any) -> int:
     return len(json.dumps(iterator.state_dict()))
 
 
-def tf_per_element(data: Pairs) -> Iterable[Batch]:
+def tf_per_element(data: Pairs) -> Pipeline:
     import tensorflow as tf
 
     return tf.data.Dataset.from_tensor_slices(data).shuffle(len(data), seed=0).batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
-def torch_per_element(data: Pairs) -> Iterable[Batch]:
+def torch_per_element(data: Pairs) -> Pipeline:
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
     return DataLoader(TensorDataset(torch.from_numpy(data)), BATCH, shuffle=True)
 
 
-def torch_by_hand(data: Pairs) -> Iterable[Batch]:
+def torch_by_hand(data: Pairs) -> Pipeline:
     import torch
     from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
@@ -72,7 +72,7 @@ def torch_by_hand(data: Pairs) -> Iterable[Batch]:
     return DataLoader(Batches(), batch_size=None, sampler=BatchSampler(RandomSampler(range(len(data))), BATCH, False))
 
 
-def torch_own_batches(data: Pairs) -> Iterable[Batch]:
+def torch_own_batches(data: Pairs) -> Pipeline:
     import torch
     from torch.utils.data import DataLoader, IterableDataset
 
@@ -87,14 +87,14 @@ def torch_own_batches(data: Pairs) -> Iterable[Batch]:
     return DataLoader(ShuffledBatches(), batch_size=None)
 
 
-def grain_per_element(data: Pairs) -> Iterable[Batch]:
+def grain_per_element(data: Pairs) -> Pipeline:
     import grain
 
     ds = grain.MapDataset.source(data).shuffle(seed=0).batch(BATCH)
     return ds.to_iter_dataset(grain.ReadOptions(num_threads=0))
 
 
-def grain_by_hand(data: Pairs) -> Iterable[Batch]:
+def grain_by_hand(data: Pairs) -> Pipeline:
     import grain
 
     ds = grain.MapDataset.range(len(data)).shuffle(seed=0).batch(BATCH).map(lambda rows: data.take(rows, axis=0))
@@ -127,7 +127,7 @@ WORKLOAD = Workload(
     answer=lambda data: data,
     contenders=(
         Contender("NumPy", "numpy", Form.LIMIT, Numpy),
-        Contender("penstock", "penstock", Form.PER_ELEMENT, penstock, penstock_state_bytes),
+        Contender("penstock", "penstock.dataset", Form.PER_ELEMENT, penstock, penstock_state_bytes),
         Contender("tf.data", "tensorflow", Form.PER_ELEMENT, tf_per_element, most_rounds=1),
         Contender("torch", "torch.utils.data", Form.PER_ELEMENT, torch_per_element),
         Contender("torch", "torch.utils.data", Form.BY_HAND, torch_by_hand),

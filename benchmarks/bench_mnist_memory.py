@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import measure
 import numpy as np
-from contender import Batch, Contender, Form, Workload, columns_digest
+from contender import Batch, Contender, Form, Pipeline, Workload, columns_digest
 from mnist_arrays import ROWS, Images, read_arrays
 
 BUFFER = 10_000
@@ -28,14 +28,14 @@ class Numpy:
             yield self.images.take(rows, axis=0) / np.float32(255), self.labels.take(rows)
 
 
-def penstock(data: Images) -> Iterable[Batch]:
+def penstock(data: Images) -> Pipeline:
     from penstock import Dataset
 
     ds = Dataset.from_tensor_slices(data).shuffle(BUFFER, seed=0)
     return ds.map(lambda x, y: (x / np.float32(255), y)).batch(BATCH).prefetch(2)
 
 
-def tf_per_element(data: Images) -> Iterable[Batch]:
+def tf_per_element(data: Images) -> Pipeline:
     import tensorflow as tf
 
     def scale(x: Any, y: Any) -> Any:
@@ -45,7 +45,7 @@ def tf_per_element(data: Images) -> Iterable[Batch]:
     return ds.map(scale, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
-def tf_by_hand(data: Images) -> Iterable[Batch]:
+def tf_by_hand(data: Images) -> Pipeline:
     import tensorflow as tf
 
     def scale(x: Any, y: Any) -> Any:
@@ -55,7 +55,7 @@ def tf_by_hand(data: Images) -> Iterable[Batch]:
     return ds.map(scale, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def tf_own_batches(data: Images) -> Iterable[Batch]:
+def tf_own_batches(data: Images) -> Pipeline:
     import tensorflow as tf
 
     images, labels = tf.constant(data[0]), tf.constant(data[1])
@@ -72,7 +72,7 @@ def tf_own_batches(data: Images) -> Iterable[Batch]:
     return ds.map(gather, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def torch_per_element(data: Images) -> Iterable[Batch]:
+def torch_per_element(data: Images) -> Pipeline:
     from torch.utils.data import DataLoader, Dataset
 
     class Scaled(Dataset[Any]):
@@ -85,7 +85,7 @@ def torch_per_element(data: Images) -> Iterable[Batch]:
     return DataLoader(Scaled(), BATCH, shuffle=True)
 
 
-def torch_by_hand(data: Images) -> Iterable[Batch]:
+def torch_by_hand(data: Images) -> Pipeline:
     import torch
     from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
@@ -102,7 +102,7 @@ def torch_by_hand(data: Images) -> Iterable[Batch]:
     return DataLoader(ScaledBatches(), batch_size=None, sampler=sampler)
 
 
-def torch_own_batches(data: Images) -> Iterable[Batch]:
+def torch_own_batches(data: Images) -> Pipeline:
     import torch
     from torch.utils.data import DataLoader, IterableDataset
 
@@ -117,7 +117,7 @@ def torch_own_batches(data: Images) -> Iterable[Batch]:
     return DataLoader(ShuffledBatches(), batch_size=None)
 
 
-def grain_per_element(data: Images) -> Iterable[Batch]:
+def grain_per_element(data: Images) -> Pipeline:
     import grain
 
     class Rows:
@@ -132,7 +132,7 @@ def grain_per_element(data: Images) -> Iterable[Batch]:
     return ds.batch(BATCH).to_iter_dataset(grain.ReadOptions(num_threads=0))
 
 
-def grain_by_hand(data: Images) -> Iterable[Batch]:
+def grain_by_hand(data: Images) -> Pipeline:
     import grain
 
     def gather(rows: Any) -> Any:
@@ -142,7 +142,7 @@ def grain_by_hand(data: Images) -> Iterable[Batch]:
     return ds.to_iter_dataset(grain.ReadOptions(num_threads=0))
 
 
-def grain_own_batches(data: Images) -> Iterable[Batch]:
+def grain_own_batches(data: Images) -> Pipeline:
     import grain
 
     order = np.random.default_rng(0).permutation(len(data[1]))
@@ -169,7 +169,7 @@ WORKLOAD = Workload(
     answer=lambda data: (data[0] / np.float32(255), data[1]),
     contenders=(
         Contender("NumPy", "numpy", Form.LIMIT, Numpy),
-        Contender("penstock", "penstock", Form.PER_ELEMENT, penstock),
+        Contender("penstock", "penstock.dataset", Form.PER_ELEMENT, penstock),
         Contender("tf.data", "tensorflow", Form.PER_ELEMENT, tf_per_element),
         Contender("tf.data", "tensorflow", Form.BY_HAND, tf_by_hand),
         Contender("tf.data", "tensorflow", Form.OWN_BATCHES, tf_own_batches),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import shutil
 import time
@@ -118,7 +119,7 @@ NAME = "resume"
 TITLE = "W12: resume W1 at 90 % in a new process: load the state, take the next batch"
 CONTENDERS = (
     Resuming("NumPy", "numpy", Form.LIMIT, NumpyPosition, save_numpy, load_numpy),
-    Resuming("penstock", "penstock", Form.PER_ELEMENT, start_penstock, save_penstock, load_penstock),
+    Resuming("penstock", "penstock.dataset", Form.PER_ELEMENT, start_penstock, save_penstock, load_penstock),
     Resuming("tf.data", "tensorflow", Form.PER_ELEMENT, start_tf, save_tf, load_tf),
     Resuming("Grain", "grain", Form.PER_ELEMENT, start_grain, save_grain, load_grain),
 )
@@ -142,7 +143,7 @@ def save(contender: Resuming) -> None:
 def resume(contender: Resuming) -> None:
     """Time loading and the next batch; raise unless it is the batch that followed."""
     folder = FOLDER / f"resume-{contender.key}"
-    __import__(contender.module)
+    importlib.import_module(contender.module)
     position = contender.start(read_arrays(ROWS))
     began = time.perf_counter()
     images, labels = next(contender.load(position, folder))

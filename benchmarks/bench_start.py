@@ -55,7 +55,7 @@ batch = next(iter(ds.batch(128).to_iter_dataset(grain.ReadOptions(num_threads=0)
 """
 
 REPORT = """
-assert batch[0].shape == (128, 28, 28) and 0 < float(batch[0][0].max()) <= 1, batch
+assert batch[0].shape == (128, 28, 28) and 0 < float(np.asarray(batch[0]).max()) <= 1, batch
 print("{}", flush=True)
 """
 """The parent stops its clock at this line."""
@@ -80,7 +80,7 @@ NAME = "start"
 TITLE = "W10: new process to the first batch of W1"
 CONTENDERS = (
     Start("NumPy", "numpy", Form.LIMIT, READ + NUMPY + REPORT),
-    Start("penstock", "penstock", Form.PER_ELEMENT, READ + PENSTOCK + REPORT),
+    Start("penstock", "penstock.dataset", Form.PER_ELEMENT, READ + PENSTOCK + REPORT),
     Start("tf.data", "tensorflow", Form.PER_ELEMENT, READ + TENSORFLOW + REPORT),
     Start("torch", "torch.utils.data", Form.PER_ELEMENT, READ + TORCH + REPORT),
     Start("Grain", "grain", Form.PER_ELEMENT, READ + GRAIN + REPORT),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import measure
 import numpy as np
-from contender import Batch, Contender, Form, Workload, columns_digest
+from contender import Batch, Contender, Form, Pipeline, Workload, columns_digest
 
 ELEMENTS = 1_000_000
 BATCH = 1000
@@ -29,27 +29,27 @@ class Numpy:
             yield kept[start : start + BATCH]
 
 
-def penstock(elements: int) -> Iterable[Batch]:
+def penstock(elements: int) -> Pipeline:
     from penstock import Dataset
 
     return Dataset.range(elements).map(lambda x: x * 2).filter(lambda x: x % 3 == 0).batch(BATCH)
 
 
-def tf_per_element(elements: int) -> Iterable[Batch]:
+def tf_per_element(elements: int) -> Pipeline:
     import tensorflow as tf
 
     ds = tf.data.Dataset.range(elements).map(lambda x: x * 2)
     return ds.filter(lambda x: x % 3 == 0).batch(BATCH)
 
 
-def tf_by_hand(elements: int) -> Iterable[Batch]:
+def tf_by_hand(elements: int) -> Pipeline:
     import tensorflow as tf
 
     ds = tf.data.Dataset.range(elements).batch(TF_BLOCK).map(lambda x: x * 2)
     return ds.map(lambda x: tf.boolean_mask(x, x % 3 == 0)).rebatch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
-def tf_own_batches(elements: int) -> Iterable[Batch]:
+def tf_own_batches(elements: int) -> Pipeline:
     import tensorflow as tf
 
     def block(start: Any) -> Any:
@@ -60,7 +60,7 @@ def tf_own_batches(elements: int) -> Iterable[Batch]:
     return ds.prefetch(tf.data.AUTOTUNE).rebatch(BATCH)
 
 
-def torch_per_element(elements: int) -> Iterable[Batch]:
+def torch_per_element(elements: int) -> Pipeline:
     from torch.utils.data import DataLoader, IterableDataset
 
     class Kept(IterableDataset[int]):
@@ -70,7 +70,7 @@ def torch_per_element(elements: int) -> Iterable[Batch]:
     return DataLoader(Kept(), BATCH)
 
 
-def torch_own_batches(elements: int) -> Iterable[Batch]:
+def torch_own_batches(elements: int) -> Pipeline:
     import torch
     from torch.utils.data import DataLoader, IterableDataset
 
@@ -84,21 +84,21 @@ def torch_own_batches(elements: int) -> Iterable[Batch]:
     return DataLoader(Batches(), batch_size=None)
 
 
-def grain_per_element(elements: int) -> Iterable[Batch]:
+def grain_per_element(elements: int) -> Pipeline:
     import grain
 
     ds = grain.MapDataset.range(elements).map(lambda x: x * 2).filter(lambda x: x % 3 == 0)
     return ds.to_iter_dataset(grain.ReadOptions(num_threads=0)).batch(BATCH)
 
 
-def grain_by_hand(elements: int) -> Iterable[Batch]:
+def grain_by_hand(elements: int) -> Pipeline:
     import grain
 
     ds = grain.MapDataset.range(elements).batch(BLOCK).map(lambda x: x * 2).map(lambda x: x[x % 3 == 0])
     return ds.to_iter_dataset(grain.ReadOptions(num_threads=0))
 
 
-def grain_own_batches(elements: int) -> Iterable[Batch]:
+def grain_own_batches(elements: int) -> Pipeline:
     import grain
 
     class Blocks:
@@ -128,7 +128,7 @@ WORKLOAD = Workload(
     answer=answer,
     contenders=(
         Contender("NumPy", "numpy", Form.LIMIT, Numpy),
-        Contender("penstock", "penstock", Form.PER_ELEMENT, penstock),
+        Contender("penstock", "penstock.dataset", Form.PER_ELEMENT, penstock),
         Contender("tf.data", "tensorflow", Form.PER_ELEMENT, tf_per_element),
         Contender("tf.data", "tensorflow", Form.BY_HAND, tf_by_hand),
         Contender("tf.data", "tensorflow", Form.OWN_BATCHES, tf_own_batches),

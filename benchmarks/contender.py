@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ import numpy as np
 
 Batch = Any
 """What one contender hands over at a time: arrays or the peer's own tensors, alone or in a tuple."""
+
+Pipeline = Any
+"""What `for batch in ...` can go through again and again, of whatever type its library has."""
 
 SUMMED_IN = np.float64
 """Wide enough that no digest below overflows or loses the last element."""
@@ -38,9 +41,9 @@ class Contender:
     module: str
     """The module whose import is timed; tells the environment that the program runs in."""
     form: Form
-    make: Callable[[Any], Iterable[Batch]]
-    """From the workload's data to something that `for batch in ...` can go through again and again."""
-    state_bytes: Callable[[Iterable[Batch]], int] | None = None
+    make: Callable[[Any], Pipeline]
+    """From the workload's data to a pipeline."""
+    state_bytes: Callable[[Pipeline], int] | None = None
     """The size of a saved position after one batch, where the library saves positions."""
     most_rounds: int | None = None
     """Fewer rounds for a program whose first batch alone takes a minute."""

@@ -9,11 +9,10 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from contender import Batch, Contender, Workload
+from contender import Contender, Pipeline, Workload
 
 WARM_UP_SECONDS = 0.4
 """Long enough for caches, tracing and autotuning to settle; a slower contender's first epoch is cut there."""
@@ -70,7 +69,7 @@ def timed(workload: Workload, contender: Contender, seconds: float) -> dict[str,
     return report
 
 
-def epoch_seconds(workload: Workload, pipeline: Iterable[Batch], rows: int, at_most: float) -> tuple[float, bool]:
+def epoch_seconds(workload: Workload, pipeline: Pipeline, rows: int, at_most: float) -> tuple[float, bool]:
     """Time one epoch; `at_most` seconds after its first batch stop, and extend the pace since then to all rows."""
     count, clock = workload.count, time.perf_counter
     arrived = first_rows = 0
@@ -96,7 +95,8 @@ def verify(workload: Workload, contender: Contender) -> dict[str, Any]:
     wanted = np.asarray(workload.digest(workload.answer(data)))
     # float32 pixels are summed in float64, so 1e-9 is far above rounding and far below one lost element.
     if not np.allclose(found, wanted, rtol=1e-9, atol=0):
-        raise SystemExit(f"{workload.name}: {contender.key} gave {found.tolist()}, the right sums are {wanted.tolist()}")
+        found_wanted = f"gave {found.tolist()}, the right sums are {wanted.tolist()}"
+        raise SystemExit(f"{workload.name}: {contender.key} {found_wanted}")
     return {"verified_elements": elements}
 
 

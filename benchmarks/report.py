@@ -22,9 +22,9 @@ own, each round starting with another one; medians over rounds, ratios within a 
 Machine: {machine}. Peers: {versions}.
 
 *limit*: the same work in bare NumPy (bare Python for the branching functions). *per element*: as people write it.
-*by hand*: vectorised by an expert with the library's own shuffle and batch. *own batches*: the user shuffles and gathers
-whole batches in a source of his own, and the library only hands them on. `~`: a slow program, cut after some seconds
-and extended at its pace. *penstock is*: penstock's speed over that program's, so 0.80 × the limit is 80 % of it.
+*by hand*: vectorised by an expert with the library's own shuffle and batch. *own batches*: the user shuffles and
+gathers whole batches in a source of his own, and the library only hands them on. `~`: a slow program, cut after some
+seconds and extended at its pace. *penstock is*: its speed over that program's; 0.80 x the limit is 80 % of it.
 """
 
 
@@ -57,7 +57,8 @@ def section(race: dict[str, Any]) -> str:
     rows = [[title for title, _ in columns]]
     rows += [[cell(entry, entries) for _, cell in columns] for entry in entries.values()]
     widths = [max(len(row[place]) for row in rows) for place in range(len(columns))]
-    lines = ["| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [" | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
+    lines = [f"| {line} |" for line in lines]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return f"## {race['title']}\n\n" + "\n".join(lines)
 
@@ -89,8 +90,6 @@ def _first(entries: dict[str, Entry], wanted: Callable[[Entry], bool]) -> Entry 
 
 def _speed(entry: Entry, _: dict[str, Entry]) -> str:
     """Elements a second, where the trials went through epochs."""
-    if entry.get("failure"):
-        return "failed"
     speed = median_of(entry, "speed")
     if speed is None or median_of(entry, "epochs") is None:
         return ""
@@ -111,14 +110,14 @@ def _of_limit(entry: Entry, entries: dict[str, Entry]) -> str:
 
 
 def _penstock_is(entry: Entry, entries: dict[str, Entry]) -> str:
-    own = _first(entries, lambda one: one["module"] == "penstock")
+    own = _first(entries, lambda one: one["name"] == "penstock")
     if own is None or own is entry:
         return ""
     times = ratio(own, entry)
     if times is None:
         return ""
     interval = f" ({significant(times[1])} to {significant(times[2])})" if len(entry["trials"]) > 1 else ""
-    return f"{significant(times[0])} ×{interval}"
+    return f"{significant(times[0])} x{interval}"
 
 
 def _seconds(key: str) -> Callable[[Entry, dict[str, Entry]], str]:
@@ -144,7 +143,7 @@ def _processor(entry: Entry, _: dict[str, Entry]) -> str:
 
 COLUMNS: tuple[Column, ...] = (
     ("program", lambda entry, _: entry["name"]),
-    ("written", lambda entry, _: entry["form"]),
+    ("written", lambda entry, _: entry["form"] + (", failed" if "failure" in entry else "")),
     ("elements/s", _speed),
     ("time", _milliseconds),
     ("of the limit", _of_limit),

@@ -35,9 +35,9 @@ from contender import Contender, Workload
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / ".venv-peers"
 REQUIREMENTS = HERE / "requirements-peers.txt"
-OWN_MODULES = ("numpy", "penstock")
+OWN_MODULES = ("numpy", "penstock.dataset")
 TRIAL_SECONDS_AT_MOST = 180
-DISTRIBUTIONS = {"tensorflow": "tensorflow-cpu", "torch.utils.data": "torch"}
+DISTRIBUTIONS = {"penstock.dataset": "penstock", "tensorflow": "tensorflow-cpu", "torch.utils.data": "torch"}
 """Where the distribution's name is not the module's."""
 
 

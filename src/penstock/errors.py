@@ -1,7 +1,7 @@
 """Every error that penstock raises on purpose and that Python has no name for.
 
-Wrong arguments are plain `ValueError` and `TypeError`, raised by the call that was given them. An error of the user's own
-function keeps its type and gets notes.
+Wrong arguments are plain `ValueError` and `TypeError`, raised by the call that was given them. An error of the user's
+own function keeps its type and gets notes.
 """
 
 

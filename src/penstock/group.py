@@ -74,7 +74,7 @@ def _stack(column: Column, name: str, method: str, first: int) -> Any:
     """The rows of a column that is not Dense, as one component."""
     rows = column.values(writable=True)
     if isinstance(column, Sparse):
-        return _stack_sparse(rows)
+        return _stack_sparse(column.values(writable=True))
     narrow = column_from_rows(list(rows))
     if isinstance(narrow, Dense):
         return narrow.array

@@ -1,8 +1,8 @@
 """The protocols of a plan: what every node says of itself, and what every running operator can do.
 
-A plan is a tree of frozen nodes: no data moves and no thread starts until it is opened. A *place* in the stream of a node
-is a pair (epoch, index). Nodes with access by index turn places into places of their inputs (`resolve`), in bulk and far
-ahead; the data is touched once, when the resulting `Places` are asked to `gather`.
+A plan is a tree of frozen nodes: no data moves and no thread starts until it is opened. A *place* in the stream of a
+node is a pair (epoch, index). Nodes with access by index turn places into places of their inputs (`resolve`), in bulk
+and far ahead; the data is touched once, when the resulting `Places` are asked to `gather`.
 """
 
 from __future__ import annotations

@@ -68,9 +68,11 @@ class Spec:
 def canonical_dtype(dtype: Any) -> DType:
     """`str`, `bytes` and `object` as they are; NumPy's text dtypes as those; everything else as `np.dtype`."""
     if dtype is str or dtype is bytes or dtype is object:
-        return dtype  # type: ignore[no-any-return]
-    found = np.dtype(dtype)
-    return {"U": str, "T": str, "S": bytes, "O": object}.get(found.kind, found)
+        plain: type = dtype
+        return plain
+    found: np.dtype[Any] = np.dtype(dtype)
+    texts: dict[str, DType] = {"U": str, "T": str, "S": bytes, "O": object}
+    return texts.get(found.kind, found)
 
 
 def spec_of_element(element: Any) -> Spec:

@@ -12,8 +12,8 @@ from penstock.node import Operator, State
 class SurplusOperator(ABC):
     """An operator whose steps give more or fewer rows than were asked for: what is left over waits here.
 
-    Subclasses make rows in `produce`, out of `self.source`. The state is the source's before the step that gave the held
-    rows, and how many of those have been handed over; going back to it repeats that one step.
+    Subclasses make rows in `produce`, out of `self.source`. The state is the source's before the step that gave the
+    held rows, and how many of those have been handed over; going back to it repeats that one step.
     """
 
     def __init__(self, source: Operator) -> None:
@@ -31,7 +31,7 @@ class SurplusOperator(ABC):
         """What the subclass keeps beside its source's state, as it is before a step."""
         return None
 
-    def set_own_state(self, state: Any) -> None:
+    def set_own_state(self, state: Any) -> None:  # noqa: B027  nothing to take back is the common case
         """Take back what `own_state` gave."""
 
     def next_block(self, rows: int) -> Block | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import optree
 
@@ -17,7 +17,7 @@ _registered: set[type] = set()
 
 Treedef = optree.PyTreeSpec
 
-LEAF: Treedef = optree.tree_structure(0, namespace=_NAMESPACE)
+LEAF: Treedef = optree.tree_structure(object(), namespace=_NAMESPACE)  # type: ignore[arg-type]
 """The structure of a bare component."""
 
 
@@ -82,9 +82,9 @@ def _register(cls: type) -> bool:
     _registered.add(cls)
     fields = tuple(names)
     optree.register_pytree_node(
-        cls,
+        cast(Any, cls),
         lambda instance: ([getattr(instance, name) for name in fields], None, fields),
-        lambda _, values: cls(**dict(zip(fields, values, strict=True))),
+        cast(Any, lambda _, values: cls(**dict(zip(fields, values, strict=True)))),
         path_entry_type=optree.GetAttrEntry,
         namespace=_NAMESPACE,
     )

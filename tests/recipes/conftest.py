@@ -1,5 +1,12 @@
-"""Keras reads its backend when it is first imported: JAX, unless the one who runs the tests says otherwise."""
+"""What Keras and JAX read when they are first imported, in the tests' own process and in those that they start."""
 
 import os
+import tempfile
 
+# JAX, unless the one who runs the tests says otherwise.
 os.environ.setdefault("KERAS_BACKEND", "jax")
+
+# The tests compile the same few functions many times over; this folder keeps what came of the first time.
+_compiled = tempfile.TemporaryDirectory(prefix="penstock-compiled-")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _compiled.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

@@ -66,8 +66,9 @@ def test_gzip_in_several_members_with_padding(file):
     assert read_idx(file).tolist() == list(range(100))
 
 
-def test_content_of_many_pieces(file):
-    array = np.random.RandomState(0).randint(0, 256, (1_000, 28, 28)).astype("u1")
+@pytest.mark.parametrize("num_values", [1, 256], ids=["packs well", "packs badly"])
+def test_content_of_many_pieces(num_values, file):
+    array = np.random.RandomState(0).randint(0, num_values, (1_000, 28, 28)).astype("u1")
     for content in (idx_bytes(array), gzip.compress(idx_bytes(array))):
         file.write_bytes(content)
         assert (read_idx(file) == array).all()
@@ -90,11 +91,12 @@ def test_gzip_cut_off_at_every_byte(file):
             read_idx(file)
 
 
+@pytest.mark.parametrize("num_values", [5, 1_000_000])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
-def test_trailing_data(pack, file):
-    content = idx_bytes(np.arange(5, dtype="u1"))
+def test_trailing_data(pack, num_values, file):
+    content = idx_bytes(np.zeros(num_values, "u1"))
     file.write_bytes(pack(content + b"x"))
-    with pytest.raises(DataLossError, match="some-file: trailing data from byte 13 on"):
+    with pytest.raises(DataLossError, match=f"some-file: trailing data from byte {8 + num_values} on"):
         read_idx(file)
 
 

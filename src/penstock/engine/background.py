@@ -21,8 +21,9 @@ _MAX_AHEAD_BYTES = 1 << 26
 class BackgroundOperator:
     """Hands out what a thread computes; started by the first demand.
 
-    At rest exactly `buffer_rows` rows are computed beyond those handed over; with AUTOTUNE as few as keep the reader from
-    waiting, within 64 MiB. Beside each block travels the state before it, so a state is that of the last row handed over.
+    At rest exactly `buffer_rows` rows are computed beyond those handed over; with AUTOTUNE as few as keep the reader
+    from waiting, within 64 MiB. Beside each block travels the state before it, so a state is that of the last row
+    handed over.
     """
 
     def __init__(self, open_operator: Callable[[], Operator], buffer_rows: int) -> None:
@@ -128,7 +129,7 @@ class _Producer:
             while not self._stopped:
                 while allowed == 0 or not self._credits.empty():
                     allowed += self._credits.get()
-                    if self._stopped:
+                    if self._is_stopped():
                         return
                 state: Any = operator.get_state()
                 began = time.perf_counter()
@@ -144,6 +145,9 @@ class _Producer:
             self._results.put((None, None, error))
         finally:
             operator.close()
+
+    def _is_stopped(self) -> bool:
+        return self._stopped
 
     def _restore(self, state: State, taken: int) -> None:
         self._operator.set_state(state)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import warnings
 import weakref
-from collections.abc import Callable, Iterator as AbstractIterator
+from collections.abc import Callable
+from collections.abc import Iterator as AbstractIterator
 from typing import Any, Generic, TypeVar
 
 from penstock.block import Block
@@ -25,8 +27,8 @@ Prepare = Callable[[Node, Any], tuple[Node, Any]]
 class DatasetIterator(Generic[T_co]):
     """One pass over a dataset: an iterator, a context manager, and a position that can be saved.
 
-    It asks for one element first and for growing blocks while a block costs under a millisecond, unless some function of
-    the pipeline may have effects: then never for more than the element that is wanted.
+    It asks for one element first and for growing blocks while a block costs under a millisecond, unless some function
+    of the pipeline may have effects: then never for more than the element that is wanted.
     """
 
     def __init__(
@@ -100,9 +102,9 @@ class DatasetIterator(Generic[T_co]):
         self._block = block
         self._taken = min(self._skip, block.rows)
         self._skip -= self._taken
-        if not self._exact and self._rows < _MOST_ROWS and block.num_bytes < _LARGE_BLOCK_BYTES // 2:
-            if time.perf_counter() - began < _LONG_BLOCK_SECONDS:
-                self._rows *= 2
+        small = self._rows < _MOST_ROWS and block.num_bytes < _LARGE_BLOCK_BYTES // 2
+        if small and not self._exact and time.perf_counter() - began < _LONG_BLOCK_SECONDS:
+            self._rows *= 2
         self._line_up()
 
     def _line_up(self) -> None:
@@ -201,8 +203,6 @@ def _check_form(state: Any) -> None:
 
 
 def _compare(state: dict[str, Any], mine: dict[str, Any], strict: bool) -> None:
-    import warnings
-
     if state.get("plan") != mine["plan"] and strict:
         theirs = "\n  ".join(state.get("plan") or ["nothing"])
         ours = "\n  ".join(mine["plan"])

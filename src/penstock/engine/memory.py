@@ -1,4 +1,4 @@
-"""The only place that makes memory for batches: large buffers come back when users let go of them, and are used again."""
+"""The only place that makes memory for batches: large buffers come back when users let go of them."""
 
 from __future__ import annotations
 

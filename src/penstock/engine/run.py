@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class RunContext:
         if found is None:
             # The owner is kept too, so that its id is not used again.
             found = self._memos[id(owner)] = (owner, make())
-        return found[1]  # type: ignore[no-any-return]
+        return cast(M, found[1])
 
     def _at(self, epoch: int) -> RunContext:
         # Scratch is not shared: two epochs may run at the same time, in two threads.

@@ -228,12 +228,12 @@ class _Feed:
 
     @property
     def first_batch(self) -> int:
-        """Batches of the pass that were handed over before a state was taken which is to be gone on from."""
-        return 0 if self._start is None else int(self._start["batch"])
+        """Where the next pass begins: not at 0 if it goes on after a state that was loaded."""
+        return 0 if self._start is None or self._is_over() else int(self._start["batch"])
 
     def begin(self) -> None:
         """Open the next pass, or the same one anew where Keras only looked at its first batches."""
-        if self._finished or self.batch - self.first_batch > _LOOK_AHEAD:
+        if self._is_over():
             self.epoch += 1
             self._start = None
         self._finished = False
@@ -293,6 +293,11 @@ class _Feed:
         self.epoch = int(state["epoch"])
         self.batch = int(state["batch"])
         self._start = state
+
+    def _is_over(self) -> bool:
+        """Whether the pass was handed over whole, or was given up in the middle."""
+        first = 0 if self._start is None else int(self._start["batch"])
+        return self._finished or self.batch - first > _LOOK_AHEAD
 
     def _keep_state(self) -> None:
         if self._resumable:

@@ -1,4 +1,4 @@
-"""Rewrites a plan until no rule changes it any more; checks after every rule that its elements are still the same ones."""
+"""Rewrites a plan until no rule changes it any more, and checks after every rule that it means the same."""
 
 from __future__ import annotations
 

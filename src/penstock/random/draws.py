@@ -57,6 +57,7 @@ def fresh_seed() -> int:
 def raw(key: Key, start: int, count: int) -> NDArray[np.uint64]:
     """Return the 64-bit numbers from `start` to `start + count` of the stream of `key`.
 
+    >>> from penstock.random import Key, raw
     >>> key = Key(seed=7, name="shuffle", pass_number=0, epoch=0)
     >>> bool((raw(key, 0, 10)[6:] == raw(key, 6, 4)).all())
     True
@@ -72,8 +73,9 @@ def raw(key: Key, start: int, count: int) -> NDArray[np.uint64]:
 def integers(key: Key, start: int, count: int, bound: int) -> NDArray[Any]:
     """Return the draws from `start` to `start + count`, uniform in [0, `bound`).
 
-    >>> integers(Key(seed=7, name="shuffle", pass_number=0, epoch=0), 0, 5, 6)
-    array([...], dtype=uint16)
+    >>> from penstock.random import Key, integers
+    >>> integers(Key(seed=7, name="shuffle", pass_number=0, epoch=0), 11, 5, 6)
+    array([4, 5, 0, 2, 0], dtype=uint16)
 
     A draw depends on `key`, its number and `bound` only. It is a binary fraction of the stream multiplied by the bound
     (Lemire, "Fast Random Integer Generation in an Interval", 2019, without the rejection, which would cost random
@@ -131,6 +133,7 @@ def _narrow_integers(key: Key, start: int, count: int, bound: int) -> NDArray[np
 def generator_at(key: Key, index: int) -> Generator:
     """Return a NumPy generator for the element at `index`, with a stream of its own.
 
+    >>> from penstock.random import Key, generator_at
     >>> key = Key(seed=7, name="random_map", pass_number=0, epoch=0)
     >>> first = generator_at(key, 3).normal()
     >>> generator_at(key, 4).normal() == first, generator_at(key, 3).normal() == first

@@ -22,7 +22,8 @@ _NUM_ROUNDS = 8  # each changes one digit; 6 pass every test of evenness, the re
 _FEWEST_BITS = 4  # of a digit: with 2, some permutations of 5 come out three times as often as others
 _CHUNK_PLACES = 2**15  # three scratch arrays of 128 KiB stay in a core's second cache
 _CONSTANTS_PER_ROUND = 3
-_LARGEST_SHORT_DIGIT = 2**14  # high digits below this are drawn by 32-bit arithmetic, at a bias below 2**-3 a round
+_SHORT_RANGE = 2**31  # up to here both digits fit 32 bits together, and the high one has at most 14
+_MOST_SHORT_HIGH_BITS = 14
 _15 = np.uint32(15)
 
 
@@ -49,14 +50,15 @@ class Feistel:
         n: From 1 to 2**62.
     """
 
-    __slots__ = ("_hashes", "_high_range", "_low_bits", "_n")
+    __slots__ = ("_hashes", "_high_range", "_is_short", "_low_bits", "_n")
 
     def __init__(self, key: Key, n: int) -> None:
         self._n = n
+        self._is_short = n <= _SHORT_RANGE
         bits = (n - 1).bit_length()
         self._low_bits = max((bits + 1) // 2, _FEWEST_BITS)
-        if 28 < bits <= 31:
-            self._low_bits = bits - 14
+        if self._is_short:
+            self._low_bits = max(self._low_bits, bits - _MOST_SHORT_HIGH_BITS)
         self._high_range = max(((n - 1) >> self._low_bits) + 1, 2**_FEWEST_BITS)
         constants = raw(key, 0, _CONSTANTS_PER_ROUND * _NUM_ROUNDS).astype(np.uint32).reshape(-1, _CONSTANTS_PER_ROUND)
         constants[:, [0, 2]] |= np.uint32(1)  # an odd factor loses no bits
@@ -85,7 +87,7 @@ class Feistel:
         high, low, hashed, spare = scratch
         low_bits = self._low_bits
         np.copyto(low, places, casting="unsafe")  # the lower 32 bits
-        if self._n <= 2**31:
+        if self._is_short:
             np.right_shift(low, np.uint32(low_bits), out=high)
         else:
             np.copyto(high, places >> low_bits, casting="unsafe")
@@ -97,7 +99,7 @@ class Feistel:
             np.bitwise_xor(low, hashed, out=low)
             hash_low(low, hashed, spare)
             self._add_to_high(high, hashed, spare)
-        if self._n <= 2**31:
+        if self._is_short:
             np.left_shift(high, np.uint32(low_bits), out=high)
             np.bitwise_or(high, low, out=high)
             np.copyto(out, high)
@@ -109,7 +111,9 @@ class Feistel:
     def _add_to_high(self, high: _Digits, hashed: _Digits, spare: _Digits) -> None:
         """Add hashes, scaled down to the high digit's range, modulo that range."""
         size = self._high_range
-        if size < _LARGEST_SHORT_DIGIT * 2:
+        if self._is_short:
+            # The product of the hash's upper bits and the range just fits 32 bits. Of the remaining steps of the scale,
+            # at least 2**18 for 2**14 digits, each digit gets its share up to one: the rounds even that out.
             bits = size.bit_length()
             np.right_shift(hashed, np.uint32(bits), out=hashed)
             np.multiply(hashed, np.uint32(size), out=hashed)

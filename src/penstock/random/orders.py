@@ -13,20 +13,20 @@ from penstock.random.feistel import Feistel
 
 _LARGEST_TABLE = 2**16
 _LARGEST_DOMAIN = 2**62
-_SMALLEST_CHUNK = 4096
-_LARGEST_CHUNK = 2**16
-_SEEK_STEPS = 2**15
+_CHUNK_STEPS = 2**13  # arrays of 64 KiB come from the heap; larger ones are mapped, and fault in, anew for each chunk
 
 
 class Permutation:
     """A random order of `n` things, keyed: a bijection of [0, n).
 
+    >>> import numpy as np
+    >>> from penstock.random import Key, Permutation
     >>> order = Permutation(Key(seed=7, name="shuffle", pass_number=0, epoch=0), 5)
     >>> order(np.array([0, 1, 2, 3, 4])).tolist()
-    [0, 1, 2, 3, 4]
+    [3, 2, 1, 0, 4]
 
     Up to 2**16 things the order is a table. Above, each place is computed by itself in O(1) memory, by a Feistel
-    network; call it with many places at a time (65,536 cost about X ns each, 128 about Y ns).
+    network; call it with many places at a time (65,536 cost about 15 ns each, 128 about 700 ns).
 
     Args:
         key: What the order is drawn for.
@@ -48,7 +48,7 @@ class Permutation:
     def __call__(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return what stands at each of `indices`, an array of the same shape."""
         if self._table is not None:
-            return self._table[indices]
+            return self._table.take(indices)
         assert self._network is not None
         return self._network(indices)
 
@@ -75,9 +75,10 @@ class BufferedOrder:
     This is a cursor: `outputs` is cheap where it goes on from the call before. One thread may use it at a time. An
     input of n <= B elements has no steps; its order is `Permutation(key, n)`.
 
+    >>> from penstock.random import BufferedOrder, Key
     >>> order = BufferedOrder(Key(seed=7, name="shuffle", pass_number=0, epoch=0), 3)
     >>> order.outputs(0, 5).tolist() + order.tail(8).tolist()
-    [0, 1, 2, 3, 4, 5, 6, 7]
+    [2, 3, 4, 5, 1, 7, 0, 6]
 
     Args:
         key: What the order is drawn for.
@@ -92,14 +93,13 @@ class BufferedOrder:
             raise ValueError(f"BufferedOrder(): buffer_rows is {buffer_rows}; write a number of at least 1")
         self._key = key
         self._buffer_rows = buffer_rows
-        self._chunk_steps = min(max(buffer_rows // 16, _SMALLEST_CHUNK), _LARGEST_CHUNK)
         # The chunk that is evaluated: its first step, its draws and outputs. The slots are those after it.
         self._first_step = 0
         self._draws: NDArray[Any] = np.empty(0, np.uint16)
         self._outputs: NDArray[np.int64] = np.empty(0, np.int64)
         self._slots: NDArray[np.int64] | None = None
         self._is_shared: NDArray[np.bool_] | None = None
-        self._oldest = (0, 0, 0)  # the oldest input pending, and the first and last step at which it is the oldest
+        self._oldest = (0, 0, 1)  # an input, the first step before which it is the oldest pending, and the first not
 
     def outputs(self, start: int, count: int) -> NDArray[np.int64]:
         """Return the input indices that steps `start` to `start + count` give out."""
@@ -114,28 +114,29 @@ class BufferedOrder:
 
     def slots(self, step: int) -> NDArray[np.int64]:
         """Return the input index that each slot holds before `step`, an array (buffer_rows,)."""
-        if not self._first_step <= step <= self._first_step + len(self._draws):
+        is_in_chunk = self._first_step <= step <= self._first_step + len(self._draws)
+        if self._slots is None or not is_in_chunk:
             return self._slots_from_draws(step)
-        if self._slots is None:
-            self._move_to(step)
-        assert self._slots is not None
         slots = self._slots.copy()
         offset = step - self._first_step
-        # A slot holds what it next gives out, the first of its outputs from here on: they grow.
+        # A slot holds what it next gives out: the first, so the smallest, of its outputs from here on.
         np.minimum.at(slots, self._draws[offset:].astype(np.intp), self._outputs[offset:])
         return slots
 
     def oldest_pending(self, step: int) -> int:
-        """Return the smallest input index that the buffer holds before `step`."""
-        oldest, first, last = self._oldest
-        if first <= step < last:
+        """Return the smallest input index that the buffer holds before `step`.
+
+        Cheap while steps grow: the answer stays until its slot is drawn, once in `buffer_rows` steps on average.
+        """
+        oldest, first, end = self._oldest
+        if first <= step < end:
             return oldest
-        offset = self._enter(step)
         slots = self.slots(step)
         slot = int(slots.argmin())
-        leaving = np.flatnonzero(self._draws[offset:] == slot)
-        last = step + int(leaving[0]) + 1 if leaving.size else self._first_step + len(self._draws)
-        self._oldest = (int(slots[slot]), step, last)
+        draws_ahead = self._draws[step - self._first_step :] if step >= self._first_step else self._draws[:0]
+        leaving = np.flatnonzero(draws_ahead == slot)
+        num_steps = int(leaving[0]) if leaving.size else len(draws_ahead)
+        self._oldest = (int(slots[slot]), step, step + num_steps + 1)
         return self._oldest[0]
 
     def tail(self, n: int) -> NDArray[np.int64]:
@@ -174,7 +175,7 @@ class BufferedOrder:
         assert self._slots is not None
         assert self._is_shared is not None
         self._first_step += len(self._draws)
-        self._draws = integers(self._key, self._first_step, self._chunk_steps, self._buffer_rows)
+        self._draws = integers(self._key, self._first_step, _CHUNK_STEPS, self._buffer_rows)
         self._outputs = _step_through(self._slots, self._is_shared, self._draws, self._buffer_rows + self._first_step)
 
     def _slots_from_draws(self, step: int) -> NDArray[np.int64]:
@@ -187,13 +188,15 @@ class BufferedOrder:
         is_unseen = np.ones(num_slots, np.bool_)
         num_unseen, end = num_slots, step
         while end and num_unseen:
-            start = max(end - _SEEK_STEPS, 0)
+            start = max(end - _CHUNK_STEPS, 0)
             draws = integers(self._key, start, end - start, num_slots)
-            hits = np.flatnonzero(is_unseen[draws])
-            hit_slots = draws[hits].astype(np.intp)
-            np.maximum.at(slots, hit_slots, hits + (num_slots + start))  # the latest step of each slot
-            is_unseen[hit_slots] = False
-            num_unseen, end = int(np.count_nonzero(is_unseen)), start
+            hits = np.flatnonzero(is_unseen.take(draws))
+            drawn = draws.take(hits).astype(np.intp)
+            inputs = hits + (num_slots + start)
+            np.maximum.at(slots, drawn, inputs)  # the latest step of each slot
+            is_unseen[drawn] = False
+            num_unseen -= int(np.count_nonzero(slots.take(drawn) == inputs))
+            end = start
         return slots
 
 
@@ -205,25 +208,40 @@ def _step_through(
     Args:
         slots: What each slot holds before and, on return, after the steps.
         is_shared: Scratch, False for each slot before and after.
-        draws: The slot of each step, uint16 where the slots fit (their sort is then a radix sort).
+        draws: The slot of each step.
         first_input: The input that the first step puts into its slot.
     """
     drawn = draws.astype(np.intp)
-    inputs = np.arange(first_input, first_input + len(drawn))
-    outputs = slots[drawn]
-    slots[drawn] = inputs
-    # That is all for slots drawn once. NumPy does not say which of several assignments to one slot stays; the others
-    # show as lost, and steps that share a slot are sorted out below. They are few unless the buffer is small.
-    lost = drawn[slots[drawn] != inputs]
-    if not lost.size:
-        return outputs
-    is_shared[lost] = True
-    sharing = np.flatnonzero(is_shared[drawn])
-    is_shared[lost] = False
-    order = sharing[np.argsort(draws[sharing], kind="stable")]
-    drawn, inputs = drawn[order], inputs[order]
-    goes_on = drawn[1:] == drawn[:-1]
-    outputs[order[1:][goes_on]] = inputs[:-1][goes_on]
-    is_last = np.append(~goes_on, True)
-    slots[drawn[is_last]] = inputs[is_last]
+    outputs = slots.take(drawn)  # that is all for the first step of each slot
+    if draws.dtype == np.uint16:
+        order = np.argsort(draws, kind="stable")  # a radix sort, 8 ns a step
+    else:
+        order = _fill_and_sort_shared(slots, is_shared, draws, drawn, first_input)
+    by_slot = draws.take(order)
+    goes_on = np.zeros(len(order), np.bool_)  # whether the next step in this order is of the same slot
+    np.equal(by_slot[1:], by_slot[:-1], out=goes_on[:-1])
+    outputs[order[1:].compress(goes_on[:-1])] = order.compress(goes_on) + first_input
+    last = order.compress(~goes_on)
+    slots[drawn.take(last)] = last + first_input
     return outputs
+
+
+def _fill_and_sort_shared(
+    slots: NDArray[np.int64],
+    is_shared: NDArray[np.bool_],
+    draws: NDArray[Any],
+    drawn: NDArray[np.intp],
+    first_input: int,
+) -> NDArray[np.intp]:
+    """Fill the slots that are drawn once; return the other steps, sorted by slot and then by step.
+
+    Draws of more than 16 bits take 60 to 90 ns each to sort, but few of a chunk share a slot.
+    """
+    inputs = np.arange(first_input, first_input + len(drawn))
+    slots[drawn] = inputs
+    # NumPy does not say which of several assignments to one slot stays; all others show as lost.
+    lost = drawn[slots.take(drawn) != inputs]
+    is_shared[lost] = True
+    sharing = np.flatnonzero(is_shared.take(drawn))
+    is_shared[lost] = False
+    return sharing[np.argsort(draws.take(sharing), kind="stable")]

@@ -144,7 +144,7 @@ class _GeneratorOperator:
         leaves, treedef = tree.flatten(element)
         if spec is not None and treedef != spec.treedef and spec.treedef == tree.LEAF:
             leaves, treedef = [np.asarray(element)], tree.LEAF
-        if element is None or not leaves and self._treedef is None:
+        if element is None or (not leaves and self._treedef is None):
             raise SpecError(f"from_generator(): the generator yielded {element!r}, which has no component")
         if self._treedef is None:
             self._treedef = treedef
@@ -169,8 +169,9 @@ class _GeneratorOperator:
     def close(self) -> None:
         self._ended = True
         iterator, self._iterator = self._iterator, None
-        if hasattr(iterator, "close"):
-            iterator.close()
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
 
 
 def _fit(value: Any, spec: TensorSpec, name: str) -> Any:

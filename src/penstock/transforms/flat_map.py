@@ -96,11 +96,11 @@ class _FlatMapOperator:
             element = self._source.next_block(1)
             if element is None:
                 return None
-            failed = self._open_inner(element, None)
+            failed = self._open_inner(element)
             if failed is not None:
                 return failed
 
-    def _open_inner(self, element: Block, facts: Any) -> Block | None:
+    def _open_inner(self, element: Block, facts: Any = None, state: State = None) -> Block | None:
         """Open the dataset of one element; the error that stands in its place if there is none."""
         result = self._node.function.apply(element, self._context, self._number)
         self._number += 1
@@ -114,6 +114,8 @@ class _FlatMapOperator:
             )
             return all_errors(error)
         self._inner, self._facts = self._context.open_nested(dataset._node, facts)
+        if state is not None:
+            self._inner.set_state(state)
         return None
 
     def get_state(self) -> State:
@@ -130,9 +132,8 @@ class _FlatMapOperator:
             return
         self._before = state["input"]
         element = self._source.next_block(1)
-        if element is not None and self._open_inner(element, state["inner"]["facts"]) is None:
-            assert self._inner is not None
-            self._inner.set_state(state["inner"]["state"])
+        if element is not None:
+            self._open_inner(element, state["inner"]["facts"], state["inner"]["state"])
 
     def close(self) -> None:
         if self._inner is not None:

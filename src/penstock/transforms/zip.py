@@ -24,8 +24,8 @@ def zip_(cls: type[Dataset[Any]], *args: Any, datasets: Any = None) -> Dataset[A
     [(0, 'a'), (1, 'b')]
 
     Args:
-        args: Datasets; each element becomes a tuple with one item of each. A single structure of datasets gives elements
-            of that structure, and a single dataset its own elements.
+        args: Datasets; each element becomes a tuple with one item of each. A single structure of datasets gives
+            elements of that structure, and a single dataset its own elements.
         datasets: The same as a structure, by its older name.
 
     Spec: the inputs' specs in the structure.

@@ -175,8 +175,9 @@ def assign(target: Handle, value: Handle) -> None:
     if target.origin is not None:
         owner, index = target.origin
         owner.stale = False
-        target.synced = True
+        target.synced = False
         rules_index.set_item(owner, index, target, assign)
+        target.synced = True
         target.stale = False
 
 

@@ -1,4 +1,4 @@
-"""A user's per-element function, run on blocks: vectorised where that is proven to give the same bits, else row by row."""
+"""A user's per-element function, run on blocks: vectorised where that is proven to be the same, else row by row."""
 
 from __future__ import annotations
 
@@ -381,18 +381,19 @@ def _difference(expected: Block, got: Block) -> str:
             return f"dtype ({right.dtype} for {left.dtype})"
         if left.array.shape != right.array.shape:
             return f"shape ({right.array.shape[1:]} for {left.array.shape[1:]})"
-        if left.array.dtype.kind != "O" and left.array.tobytes() != right.array.tobytes():
-            if not _same_but_nan_payload(left.array, right.array):
-                return "value"
+        if not _same_bits(left.array, right.array):
+            return "value"
     return ""
 
 
-def _same_but_nan_payload(left: Any, right: Any) -> bool:
+def _same_bits(left: Any, right: Any) -> bool:
     """Whether arrays differ in nothing but which NaN stands for not-a-number."""
+    if left.dtype.kind == "O" or left.tobytes() == right.tobytes():
+        return True
     if left.dtype.kind not in "fc":
         return False
     both = np.isnan(left) & np.isnan(right)
-    return left[~both].tobytes() == right[~both].tobytes()
+    return bool(left[~both].tobytes() == right[~both].tobytes())
 
 
 def _spread(

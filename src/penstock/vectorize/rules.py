@@ -15,6 +15,13 @@ from penstock.vectorize.tape import Tape
 __all__ = ["ROWWISE", "RULES", "STATIC", "UFUNC_METHODS", "WRITING", "cast_place", "fresh_copy"]
 
 
+_IN_PLACE = frozenset(
+    [np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.negative, np.absolute, np.sqrt, np.square,
+     np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.logical_and, np.logical_or, np.logical_not]
+)  # fmt: skip
+"""Functions whose bits are the same when they write over their argument, whichever loop NumPy picks."""
+
+
 def elementwise(tape: Tape, sample: Any, function: np.ufunc, *inputs: Any, dtype: Any = None) -> int | tuple[int, ...]:
     """A universal function on blocks whose elements all have the rank of the result."""
     if function.signature is not None:
@@ -26,7 +33,7 @@ def elementwise(tape: Tape, sample: Any, function: np.ufunc, *inputs: Any, dtype
     places = [align(tape, place_of(tape, value), rank) for value in inputs]
     run: Callable[..., Any] = function if dtype is None else functools.partial(function, dtype=dtype)
     if not isinstance(sample, tuple):
-        return tape.record(function.__name__, run, places, sample, takes_out=True)
+        return tape.record(function.__name__, run, places, sample, takes_out=True, in_place=function in _IN_PLACE)
     return tuple(tape.record(function.__name__, _Part(run, part), places, item) for part, item in enumerate(sample))
 
 
@@ -84,10 +91,10 @@ def _clip(
     values = [value for value in (a, low, high) if value is not None]
     places = [align(tape, place_of(tape, value), rank) for value in values]
     if high is None:
-        return tape.record("clip", np.maximum, places, sample, takes_out=True)
+        return tape.record("clip", np.maximum, places, sample, takes_out=True, in_place=True)
     if low is None:
-        return tape.record("clip", np.minimum, places, sample, takes_out=True)
-    return tape.record("clip", np.clip, places, sample, takes_out=True)
+        return tape.record("clip", np.minimum, places, sample, takes_out=True, in_place=True)
+    return tape.record("clip", np.clip, places, sample, takes_out=True, in_place=True)
 
 
 @rule(np.round, np.around)

@@ -23,7 +23,7 @@ class Stack:
 
 def _joined(tape: Tape, sample: Any, function: Any, parts: Any, axis: int) -> int:
     places = [lift(tape, place_of(tape, part)) for part in parts]
-    return tape.record(name_of(function), Stack(function, axis), places, sample)
+    return tape.record(name_of(function), Stack(function, axis), places, sample, takes_out=True)
 
 
 @rule(np.stack)
@@ -88,7 +88,7 @@ def stacked(tape: Tape, parts: Any, dtype: Any = None) -> int:
         raise TypeError("the parts have different shapes")
     found = np.array(samples)
     lifted = [lift(tape, cast_place(tape, _arrayed(tape, place), found.dtype)) for place in places]
-    return tape.record("array", Stack(np.stack, 1), lifted, found)
+    return tape.record("array", Stack(np.stack, 1), lifted, found, takes_out=True)
 
 
 def _arrayed(tape: Tape, place: int) -> int:

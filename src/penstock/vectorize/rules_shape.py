@@ -165,7 +165,7 @@ def _repeat(tape: Tape, sample: Any, a: Any, repeats: Any, axis: Any = None) -> 
 
 
 @rule(np.tile)
-def _tile(tape: Tape, sample: Any, A: Any, reps: Any) -> int:  # noqa: N803  NumPy's name for it
+def _tile(tape: Tape, sample: Any, A: Any, reps: Any) -> int:
     x = symbol_of(tape, A)
     counts = tuple(int(one) for one in reps) if isinstance(reps, (tuple, list)) else (int(reps),)
     if len(counts) > np.ndim(x.sample):

@@ -48,7 +48,9 @@ class Step:
     arguments: tuple[int, ...]
     place: int
     takes_out: bool
-    """Whether `function` has `out=`, and reads each position of its arguments before it writes the same position."""
+    """Whether `function` has `out=`."""
+    in_place: bool
+    """Whether `out` may be one of the arguments."""
 
 
 class Handle:
@@ -106,7 +108,13 @@ class Tape:
         return len(self.slots) - 1
 
     def record(
-        self, name: str, function: Callable[..., Any], arguments: Sequence[int], sample: Any, takes_out: bool = False
+        self,
+        name: str,
+        function: Callable[..., Any],
+        arguments: Sequence[int],
+        sample: Any,
+        takes_out: bool = False,
+        in_place: bool = False,
     ) -> int:
         """Run `function` on the blocks of `arguments`, check that it agrees with `sample`, and keep it as a step.
 
@@ -125,7 +133,7 @@ class Tape:
         if not isinstance(block, (np.ndarray, np.generic)) or block.shape != expected or block.dtype != dtype:
             raise Mismatch(name)
         self.slots.append(Slot(sample, block, lifted, not lifted))
-        self.steps.append(Step(name, function, places, len(self.slots) - 1, takes_out))
+        self.steps.append(Step(name, function, places, len(self.slots) - 1, takes_out, in_place))
         return len(self.slots) - 1
 
     def faithful(self, place: int) -> bool:

@@ -126,8 +126,11 @@ def _compiled_model(settings: Settings, data: ImageData, num_batches: int) -> ke
 def _starting_point(settings: Settings, resume: bool) -> Checkpoint:
     path = checkpoint_path(settings.save_dir)
     if not resume:
-        # A run that begins anew must not be resumed from what an older one left, were it killed before its first save.
-        path.unlink(missing_ok=True)
+        if path.exists():
+            # Out of the way: were the new run killed before its first save, it would be resumed from here.
+            kept = path.with_name("checkpoint.previous.npz")
+            path.replace(kept)
+            print(f"training from the beginning; the state that was there is kept as {kept}", flush=True)
         return Checkpoint()
     if not path.exists():
         print(f"nothing is saved in {settings.save_dir} yet: training from the beginning", flush=True)

@@ -134,10 +134,9 @@ class BufferedShuffleOperator:
         return {"step": self._step, "read_from": start, "size": self._size, "input": state}
 
     def _oldest(self) -> int:
-        if self._size is not None:
-            if self._size <= self._buffer_rows or self._step > self._size - self._buffer_rows:
-                # The rows of the last buffer come out in an order of their own; all are kept until the end.
-                return int(self._order.slots(max(0, self._size - self._buffer_rows)).min())
+        if self._size is not None and self._step > self._size - self._buffer_rows:
+            # The rows of the last buffer come out in an order of their own; all are kept until the end.
+            return int(self._order.slots(max(0, self._size - self._buffer_rows)).min())
         if self._step == 0:
             return 0
         return self._order.oldest_pending(self._step)
@@ -173,7 +172,8 @@ class _HeldRows:
     def take(self, indices: Indices) -> Block:
         starts = [int(part[0][0]) for part in self._parts]
         which = np.searchsorted(starts, indices, side="right") - 1
-        gathered, rows = [], []
+        gathered: list[Block] = []
+        rows: list[Indices] = []
         for number in np.unique(which).tolist():
             here = np.flatnonzero(which == number)
             own, block = self._parts[number]

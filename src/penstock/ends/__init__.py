@@ -1,0 +1,23 @@
+"""What ends a pipeline: iteration, folding, access by index, and what is known without either."""
+
+from penstock.ends.describe import cardinality, element_spec, explain, length, show, show_html
+from penstock.ends.fold import get_single_element, reduce
+from penstock.ends.index import getitem
+from penstock.ends.run import as_numpy_iterator, head, iterate, iterator, replay
+
+__all__ = [
+    "as_numpy_iterator",
+    "cardinality",
+    "element_spec",
+    "explain",
+    "get_single_element",
+    "getitem",
+    "head",
+    "iterate",
+    "iterator",
+    "length",
+    "reduce",
+    "replay",
+    "show",
+    "show_html",
+]

@@ -1,0 +1,122 @@
+"""What is known of a dataset: cardinality, spec, plan, and how it looks."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from penstock import tree
+from penstock.ends.run import pass_facts, peek, prepare
+from penstock.errors import CardinalityError
+from penstock.node import INFINITE, UNKNOWN, Node
+from penstock.optimizer.explain import explain as explain_plans
+from penstock.optimizer.explain import show_spec
+from penstock.spec import Spec, TensorSpec, spec_of_element
+
+if TYPE_CHECKING:
+    from penstock.dataset import Dataset
+
+T = TypeVar("T")
+
+
+def cardinality(self: Dataset[Any]) -> int:
+    """How many elements there are, INFINITE_CARDINALITY (-1) or UNKNOWN_CARDINALITY (-2); computes none.
+
+    >>> Dataset.range(10).batch(4).cardinality(), Dataset.range(10).repeat().cardinality()
+    (3, -1)
+    """
+    return self._node.cardinality()
+
+
+def length(self: Dataset[Any]) -> int:
+    """How many elements there are.
+
+    Raises:
+        TypeError: There are infinitely many, or it is unknown.
+    """
+    size = self._node.cardinality()
+    if size == INFINITE:
+        raise TypeError("len(): the dataset is infinite; use take(n), or cardinality() to find out")
+    if size == UNKNOWN:
+        raise TypeError("len(): the number of elements is unknown before they are read; count them with reduce()")
+    return size
+
+
+def element_spec(self: Dataset[Any]) -> Any:
+    """The structure of an element, with a `TensorSpec` for each component.
+
+    >>> Dataset.range(3).batch(2).element_spec
+    TensorSpec((None,), int64)
+
+    Where it is neither declared nor traced, the first element is computed once, when this is first asked for.
+    """
+    return _spec(self).as_element()
+
+
+def _spec(self: Dataset[Any]) -> Spec:
+    spec = self._node.known_spec() or self._found_spec
+    if spec is None:
+        elements = peek(self, 1)
+        if not elements:
+            raise CardinalityError(
+                "element_spec: the dataset is empty, so its spec is unknown; declare output_signature"
+            )
+        spec = self._found_spec = _relaxed(spec_of_element(elements[0]), self._node)
+    return spec
+
+
+def _relaxed(spec: Spec, node: Node) -> Spec:
+    """Batches keep an open first dimension in the spec, whatever the first one's size was."""
+    if not node.yields_batches:
+        return spec
+    return spec.map_leaves(lambda leaf: TensorSpec((None, *leaf.shape[1:]), leaf.dtype) if leaf.shape else leaf)
+
+
+def explain(self: Dataset[Any]) -> str:
+    """The plan as written and as run, with how each function runs and why; starts nothing.
+
+    >>> print(Dataset.range(9).map(lambda n: n * 2).take(3).explain())
+    as written:
+      range(start=0, step=1, 9 numbers, int64)
+      map(<lambda>)
+      take(3)
+    as run:
+      gather  # by index from range(start=0, step=1, 9 numbers, int64)
+        index: take(3)
+      map(<lambda>)  # vectorised
+    """
+    plan, _ = prepare(self._node, pass_facts(self._node, 0))
+    return explain_plans(self._node, plan)
+
+
+def show(self: Dataset[Any]) -> str:
+    """The last step, the spec as far as it is known, and the cardinality."""
+    size = {INFINITE: "endless", UNKNOWN: "unknown length"}.get(
+        self._node.cardinality(), f"{self._node.cardinality()} elements"
+    )
+    return f"<Dataset {self._node.signature()}: {size}, {show_spec(self._node.known_spec())}>"
+
+
+def show_html(self: Dataset[Any]) -> str:
+    """A table of the first elements, for notebooks; computes no more than those."""
+    try:
+        elements = peek(self, 5)
+    except Exception as error:
+        return f"<pre>{escape(show(self))}\n{escape(repr(error))}</pre>"
+    rows = []
+    for number, element in enumerate(elements):
+        leaves, _ = tree.flatten(element)
+        cells = "".join(f"<td>{escape(_short(leaf))}</td>" for leaf in leaves)
+        rows.append(f"<tr><th>{number}</th>{cells}</tr>")
+    names = tree.paths(tree.flatten(elements[0])[1]) if elements else []
+    header = "".join(f"<th>{escape(name or 'element')}</th>" for name in names)
+    return f"<p>{escape(show(self))}</p><table><tr><th></th>{header}</tr>{''.join(rows)}</table>"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.size > 8:
+        return f"{value.dtype} array of shape {value.shape}"
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."

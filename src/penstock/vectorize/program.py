@@ -1,0 +1,248 @@
+"""A traced function, ready to run: the steps that are needed, and whose memory each may write into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from penstock.spec import Spec
+from penstock.vectorize.tape import Array, Step, Tape
+
+Allocate = Callable[[tuple[int, ...], np.dtype[Any]], Array]
+
+_OWN = -1
+"""Instead of a slot to write into: the step makes its own memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """How one component of the result is handed over."""
+
+    place: int
+    leaf: int | None
+    """The input leaf that it is, unchanged."""
+    direct: bool
+    """A step writes into the memory that was allocated for it."""
+    owned: bool
+    """It is memory of this run alone, contiguous and used once."""
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """A per-element function as a function of whole blocks, with the same bits in every row."""
+
+    output: Spec
+    """Shapes and dtypes of the result of one element."""
+    uses: frozenset[int]
+    """The input leaves that it needs."""
+    operations: tuple[str, ...]
+    """Names of the operations, for display."""
+    passes: dict[int, int]
+    """From output leaf to the input leaf that it hands on unchanged."""
+    _template: list[Any] = field(repr=False)
+    _inputs: tuple[tuple[int, int], ...] = field(repr=False)
+    _steps: tuple[tuple[Any, ...], ...] = field(repr=False)
+    """Function, arguments, place, the slot whose memory is written over (or `_OWN`, or -2 - k for output k), shape."""
+    _outputs: tuple[_Output, ...] = field(repr=False)
+
+    def run(
+        self,
+        columns: Sequence[Array | None],
+        rows: int,
+        allocate: Allocate | None = None,
+    ) -> list[Any]:
+        """Compute `rows` rows.
+
+        Args:
+            columns: One array for each input leaf, its first axis rows; None for leaves that are not in `uses`. Never
+                written into.
+            rows: Rows to compute.
+            allocate: Where the memory of computed outputs comes from.
+
+        Returns:
+            One array for each output leaf: contiguous memory of its own, or the column itself for those in `passes`.
+        """
+        if rows == 0:
+            return self._empty(columns, allocate)
+        slots = self._template.copy()
+        slots[0] = rows
+        for place, leaf in self._inputs:
+            slots[place] = _row_contiguous(columns[leaf])
+        buffers: dict[int, Array] = {}
+        read = slots.__getitem__
+        for function, arguments, place, out, shape in self._steps:
+            if out == _OWN or (out < _OWN and allocate is None):
+                slots[place] = function(*map(read, arguments))
+            elif out > _OWN:
+                slots[place] = function(*map(read, arguments), out=slots[out])
+            else:
+                made = self._outputs[-2 - out]
+                buffer = allocate((rows, *made.shape), made.dtype)  # type: ignore[misc]
+                buffers[-2 - out] = buffer
+                slots[place] = function(*map(read, arguments), out=buffer.reshape(rows, *shape))
+        return [self._finished(number, slots, columns, rows, buffers, allocate) for number in range(len(self._outputs))]
+
+    def _finished(
+        self,
+        number: int,
+        slots: list[Any],
+        columns: Sequence[Any],
+        rows: int,
+        buffers: Mapping[int, Array],
+        allocate: Allocate | None,
+    ) -> Any:
+        made = self._outputs[number]
+        if made.leaf is not None:
+            return columns[made.leaf]
+        if number in buffers:
+            return buffers[number]
+        found = slots[made.place]
+        if made.owned and allocate is None:
+            return found
+        shape = (rows, *made.shape)
+        buffer = np.empty(shape, made.dtype) if allocate is None else allocate(shape, made.dtype)
+        buffer[...] = found
+        return buffer
+
+    def _empty(self, columns: Sequence[Any], allocate: Allocate | None) -> list[Any]:
+        make = np.empty if allocate is None else allocate
+        return [
+            columns[made.leaf] if made.leaf is not None else make((0, *made.shape), made.dtype)
+            for made in self._outputs
+        ]
+
+
+def build(tape: Tape, inputs: Mapping[int, int], results: Sequence[tuple[int | None, int]], output: Spec) -> Trace:
+    """Plan the run of a tape.
+
+    Args:
+        tape: What was recorded.
+        inputs: From slot to input leaf.
+        results: For each output leaf, the input leaf that it passes on, or None and the slot that holds it.
+        output: Shapes and dtypes.
+    """
+    steps = _needed(tape, [place for leaf, place in results if leaf is None])
+    plan = _Plan(tape, steps, inputs, results)
+    outputs = tuple(plan.output(number, leaf, place, output) for number, (leaf, place) in enumerate(results))
+    outs = plan.memory(outputs)
+    used = {place for step in steps for place in step.arguments}
+    read = {place for leaf, place in results if leaf is None}
+    wanted = {place: leaf for place, leaf in inputs.items() if place in used | read}
+    template = [None if slot.lifted else slot.block for slot in tape.slots]
+    runs = tuple(
+        (step.function, step.arguments, step.place, outs.get(step.place, _OWN), np.shape(tape.slots[step.place].sample))
+        for step in steps
+    )
+    passes = {number: leaf for number, (leaf, _) in enumerate(results) if leaf is not None}
+    names = tuple(step.name for step in steps)
+    uses = frozenset(wanted.values()) | frozenset(passes.values())
+    return Trace(output, uses, names, passes, template, tuple(wanted.items()), runs, outputs)
+
+
+def _needed(tape: Tape, places: Sequence[int]) -> list[Step]:
+    """The steps that the outputs depend on, and those that may raise for some rows."""
+    wanted = set(places)
+    kept = []
+    for step in reversed(tape.steps):
+        if step.place in wanted or getattr(step.function, "may_raise", False):
+            wanted.update(step.arguments)
+            kept.append(step)
+    return kept[::-1]
+
+
+class _Plan:
+    """Which slots share memory, and until when each is read."""
+
+    def __init__(
+        self, tape: Tape, steps: Sequence[Step], inputs: Mapping[int, int], results: Sequence[tuple[int | None, int]]
+    ) -> None:
+        self.tape = tape
+        self.steps = steps
+        self.results = [place for leaf, place in results if leaf is None]
+        self.maker = {step.place: step for step in steps}
+        self.root: dict[int, int] = {}
+        for step in steps:
+            self.root[step.place] = self._root_of(step)
+        self.last: dict[int, int] = {}
+        for when, step in enumerate(steps):
+            for place in step.arguments:
+                self.last[self.owner(place)] = when
+        for place in self.results:
+            self.last[self.owner(place)] = len(steps)
+
+    def owner(self, place: int) -> int:
+        """The slot whose memory `place` lies in."""
+        return self.root.get(place, place)
+
+    def _root_of(self, step: Step) -> int:
+        block = self.tape.slots[step.place].block
+        for place in step.arguments:
+            other = self.tape.slots[place].block
+            if isinstance(other, np.ndarray) and isinstance(block, np.ndarray) and np.may_share_memory(block, other):
+                return self.owner(place)
+        return step.place
+
+    def output(self, number: int, leaf: int | None, place: int, output: Spec) -> _Output:
+        """How output `number` is handed over."""
+        spec = output.leaves[number]
+        shape: Any = spec.shape
+        if leaf is not None:
+            return _Output(place, leaf, False, False, shape, spec.dtype)
+        slot, owner = self.tape.slots[place], self.owner(place)
+        alone = sum(self.owner(other) == owner for other in self.results) == 1
+        made = self.maker.get(owner)
+        owned = (
+            slot.lifted and made is not None and alone and slot.block.flags.c_contiguous and slot.block.flags.writeable
+        )
+        direct = False
+        if owned and made is not None and made.takes_out:
+            root = self.tape.slots[owner].block
+            direct = root.flags.c_contiguous and root.nbytes == slot.block.nbytes and self._in_order(place, owner)
+        return _Output(place, None, direct, owned, shape, spec.dtype)
+
+    def _in_order(self, place: int, owner: int) -> bool:
+        """Whether a view has the values of its owner in the same order."""
+        blocks = self.tape.slots[place].block, self.tape.slots[owner].block
+        starts = [block.__array_interface__["data"][0] for block in blocks]
+        return starts[0] == starts[1]
+
+    def memory(self, outputs: Sequence[_Output]) -> dict[int, int]:
+        """Where the steps write that do not make their own memory."""
+        outs = {self.owner(made.place): -2 - number for number, made in enumerate(outputs) if made.direct}
+        for when in range(len(self.steps) - 1, -1, -1):
+            step = self.steps[when]
+            if not step.in_place:
+                continue
+            for place in step.arguments:
+                if self._may_overwrite(place, step, when):
+                    maker = self.maker[place]
+                    if step.place in outs and maker.takes_out:
+                        outs[place] = outs.pop(step.place)
+                    elif step.place in outs:
+                        break
+                    outs[step.place] = place
+                    break
+        return outs
+
+    def _may_overwrite(self, place: int, step: Step, when: int) -> bool:
+        maker = self.maker.get(place)
+        if maker is None or self.owner(place) != place or self.last[place] != when:
+            return False
+        if any(other != place and self.owner(other) == place for other in step.arguments):
+            return False
+        mine, wanted = self.tape.slots[place], self.tape.slots[step.place]
+        if not mine.lifted or mine.block.dtype != wanted.block.dtype or mine.block.shape != wanted.block.shape:
+            return False
+        return bool(mine.block.strides == wanted.block.strides and mine.block.flags.writeable)
+
+
+def _row_contiguous(column: Any) -> Array:
+    """`column`, copied if its rows are not contiguous."""
+    if column.flags.c_contiguous or column[0].flags.c_contiguous:
+        return column  # type: ignore[no-any-return]
+    return np.ascontiguousarray(column)
