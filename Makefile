@@ -29,7 +29,7 @@ demo: $(VENV)/.installed-train  ## Train a model on real digits: the main job.
 	$(VENV)/bin/penstock train $(ARGS)
 
 test: $(VENV)/.installed-train $(VENV)/.installed-test  ## Run the tests, with the examples in docstrings and README.
-	$(VENV)/bin/python -m pytest -q -n $(JOBS) --ignore=tests/torch --ignore=tests/oracle $(ARGS)
+	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal --ignore=tests/torch --ignore=tests/oracle $(ARGS)
 
 check: $(VENV)/.installed-lint  ## Lint, format, types and layers; changes nothing.
 	$(VENV)/bin/ruff check
@@ -45,10 +45,10 @@ bench: $(VENV)/.installed-package  ## Measure beside NumPy, tf.data, DataLoader 
 	$(VENV)/bin/python benchmarks/run.py $(ARGS)
 
 laws: $(VENV)/.installed-test  ## The laws on 20,000 generated chains of transformations.
-	$(VENV)/bin/python -m pytest -q -n $(JOBS) -m laws --hypothesis-profile=long $(ARGS)
+	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal -m laws --hypothesis-profile=long $(ARGS)
 
 coverage: $(VENV)/.installed-train $(VENV)/.installed-test  ## Run the tests and print the lines that none reached.
-	$(VENV)/bin/python -m pytest -q -n $(JOBS) --ignore=tests/torch --ignore=tests/oracle --cov $(ARGS)
+	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal --ignore=tests/torch --ignore=tests/oracle --cov $(ARGS)
 
 test-torch: $(TORCH_VENV)/.installed  ## Train all models on torch, in an environment of its own because torch is large.
 	KERAS_BACKEND=torch $(TORCH_VENV)/bin/python -m pytest -q tests/torch $(ARGS)
@@ -57,7 +57,7 @@ test-oracle: $(ORACLE_VENV)/.installed  ## Compare with TensorFlow's own tf.data
 	$(ORACLE_VENV)/bin/python -m pytest -q tests/oracle $(ARGS)
 
 clean:  ## Remove environments, caches and built files; the next target makes what it needs anew.
-	rm -rf $(VENV) $(TORCH_VENV) $(ORACLE_VENV) build dist .coverage* src/*.egg-info
+	rm -rf $(VENV) $(TORCH_VENV) $(ORACLE_VENV) .venv-peers build dist .coverage* src/*.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

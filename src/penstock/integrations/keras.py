@@ -96,6 +96,9 @@ class KerasData(keras.utils.PyDataset):
         Keras reads this when, and only when, it is about to begin a pass; there is no other sign of it, as
         `on_epoch_begin` also comes in the middle of a pass that `steps_per_epoch` cuts.
         """
+        if not self._feed.is_inside_epoch:
+            self._feed.is_reset_due = True
+        self._feed.prepare()
         self._pass_is_new = True
         return None if self._length < 0 else len(self)
 
@@ -112,6 +115,12 @@ class KerasData(keras.utils.PyDataset):
         if self._feed.batch == self._length:
             self._feed.finish()
         return batch
+
+    def on_epoch_begin(self) -> None:
+        self._feed.is_inside_epoch = True
+
+    def on_epoch_end(self) -> None:
+        self._feed.is_inside_epoch = self._feed.is_reset_due = False
 
     @property
     def seconds_waited(self) -> float:
@@ -153,6 +162,7 @@ class KerasStream(DataAdapter):
         self._tensorflow_spec: Any = None
 
     def _batches(self) -> Iterator[Any]:
+        self._feed.prepare()
         self._feed.begin()
         while (batch := self._feed.next()) is not None:
             yield batch if isinstance(batch, (tuple, dict)) else (batch,)
@@ -209,6 +219,9 @@ class _Feed:
     Attributes:
         epoch: Number of the pass that runs, or that ran last.
         batch: Batches of it handed over.
+        is_inside_epoch: Whether Keras has said that an epoch began and not yet that it ended.
+        is_reset_due: Whether a call of `fit` has begun that has not yet said that an epoch ended. Each says so once before
+            it trains, and what it took until then was only to learn shapes.
         seconds_waited: Time spent in the dataset.
     """
 
@@ -218,6 +231,8 @@ class _Feed:
         self.dataset = dataset
         self.epoch = first_epoch
         self.batch = 0
+        self.is_inside_epoch = False
+        self.is_reset_due = False
         self.seconds_waited = 0.0
         self._class_weight = class_weight
         self._resumable = resumable
@@ -228,21 +243,26 @@ class _Feed:
 
     @property
     def first_batch(self) -> int:
-        """Where the next pass begins: not at 0 if it goes on after a state that was loaded."""
-        return 0 if self._start is None or self._is_over() else int(self._start["batch"])
+        """Where the pass begins: not at 0 if it goes on after a state that was loaded."""
+        return 0 if self._start is None else int(self._start["batch"])
 
-    def begin(self) -> None:
-        """Open the next pass, or the same one anew where Keras only looked at its first batches."""
-        if self._is_over():
+    def prepare(self) -> None:
+        """Go to the next pass, or back to the first batch of this one where Keras only looked at its first batches."""
+        self.close()
+        learns_shapes = self.is_inside_epoch and self.is_reset_due
+        given_back = not self._finished and self.batch - self.first_batch <= _LOOK_AHEAD
+        if not learns_shapes and not given_back:
             self.epoch += 1
             self._start = None
         self._finished = False
-        self.close()
+        self.batch = self.first_batch
+
+    def begin(self) -> None:
+        """Open the pass that was prepared."""
         self._iterator = self.dataset.iterator(epoch=self.epoch)
         self._states.clear()
         if self._start is not None and self._start["iterator"] is not None:
             self._iterator.load_state_dict(self._start["iterator"])
-        self.batch = self.first_batch
         self._keep_state()
 
     def next(self) -> Any | None:
@@ -293,11 +313,6 @@ class _Feed:
         self.epoch = int(state["epoch"])
         self.batch = int(state["batch"])
         self._start = state
-
-    def _is_over(self) -> bool:
-        """Whether the pass was handed over whole, or was given up in the middle."""
-        first = 0 if self._start is None else int(self._start["batch"])
-        return self._finished or self.batch - first > _LOOK_AHEAD
 
     def _keep_state(self) -> None:
         if self._resumable:

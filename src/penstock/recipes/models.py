@@ -9,8 +9,11 @@ import keras
 
 Shape = tuple[int | None, ...]
 
-FILTERS = (16, 32, 48)
-"""Filters of the three blocks; the first keeps the image size, the others halve it."""
+FILTERS = (16, 32, 64)
+"""Filters of the three blocks; each halves the image, rounding up."""
+
+FIRST_KERNEL_SIZE = 5
+DROPOUT = 0.4
 
 
 @keras.saving.register_keras_serializable(package="penstock")
@@ -87,12 +90,11 @@ class SubclassedClassifier(keras.Model):
         self.num_classes = num_classes
         self.seed = seed
         self.blocks = _blocks(seed)
-        self.flatten = keras.layers.Flatten()
-        self.head = _head(num_classes, seed)
+        self.flatten, self.dropout, self.scores = _head(num_classes, seed)
 
     def build(self, input_shape: Shape) -> None:
         shape = input_shape
-        for layer in (*self.blocks, self.flatten, self.head):
+        for layer in (*self.blocks, self.flatten, self.dropout, self.scores):
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
         self.built = True
@@ -101,7 +103,7 @@ class SubclassedClassifier(keras.Model):
         features = images
         for block in self.blocks:
             features = block(features, training=training)
-        return self.head(self.flatten(features))
+        return self.scores(self.dropout(self.flatten(features), training=training))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.num_classes)
@@ -126,8 +128,9 @@ class NestedClassifier(keras.Model):
         self.num_classes = num_classes
         self.seed = seed
         self.features = keras.Sequential([keras.Input(self.image_shape), *_blocks(seed)], name="features")
-        maps = keras.Input(self.features.output_shape[1:])
-        scores = _head(num_classes, seed)(keras.layers.Flatten()(maps))
+        maps = scores = keras.Input(self.features.output_shape[1:])
+        for layer in _head(num_classes, seed):
+            scores = layer(scores)
         self.classifier = keras.Model(maps, scores, name="classifier")
 
     def build(self, input_shape: Shape) -> None:
@@ -171,15 +174,14 @@ def build_model(style: str, input_shape: Shape, num_classes: int, seed: int = 0)
 
 
 def _sequential(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
-    layers = [keras.Input(input_shape), *_blocks(seed), keras.layers.Flatten(), _head(num_classes, seed)]
-    return keras.Sequential(layers)
+    return keras.Sequential([keras.Input(input_shape), *_blocks(seed), *_head(num_classes, seed)])
 
 
 def _functional(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
     images = features = keras.Input(input_shape)
-    for block in _blocks(seed):
-        features = block(features)
-    return keras.Model(images, _head(num_classes, seed)(keras.layers.Flatten()(features)))
+    for layer in (*_blocks(seed), *_head(num_classes, seed)):
+        features = layer(features)
+    return keras.Model(images, features)
 
 
 def _subclassed(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
@@ -191,12 +193,16 @@ def _nested(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
 
 
 def _blocks(seed: int) -> list[ConvBlock]:
-    return [ConvBlock(filters, strides=1 + (place > 0), seed=seed + place) for place, filters in enumerate(FILTERS)]
+    sizes = (FIRST_KERNEL_SIZE, 3, 3)
+    places = enumerate(zip(FILTERS, sizes, strict=True))
+    return [ConvBlock(filters, size, strides=2, seed=seed + place) for place, (filters, size) in places]
 
 
-def _head(num_classes: int, seed: int) -> keras.layers.Dense:
+def _head(num_classes: int, seed: int) -> list[keras.layers.Layer]:
+    """Maps to one vector, dropout, and one logit per class."""
     initializer = keras.initializers.GlorotUniform(seed=seed + len(FILTERS))
-    return keras.layers.Dense(num_classes, kernel_initializer=initializer)
+    scores = keras.layers.Dense(num_classes, kernel_initializer=initializer)
+    return [keras.layers.Flatten(), keras.layers.Dropout(DROPOUT, seed=seed), scores]
 
 
 _BUILDERS: dict[str, Callable[[Shape, int, int], keras.Model]] = {

@@ -22,7 +22,7 @@ class Effect(enum.Enum):
 
 _FRESH_BUILTINS = frozenset(
     "abs all any ascii bin bool bytes callable chr complex divmod float format frozenset hex int isinstance issubclass "
-    "len oct ord pow range repr round slice str type".split()
+    "len oct ord pow range repr round slice str".split()
 )
 _ALIAS_BUILTINS = frozenset(
     "dict enumerate filter iter list map max min next reversed set sorted sum tuple zip".split()
@@ -53,6 +53,8 @@ _ALIAS_NUMPY = frozenset(
     "transpose unstack vectorize vsplit".split()
 )
 _WRITING_NUMPY = frozenset("copyto fill_diagonal place put put_along_axis putmask".split())
+_READING_BUILTINS = frozenset(["callable", "type"])
+"""They tell a traced stand-in from the real thing, so that a function which calls them is not traced."""
 _READING_NUMPY = frozenset("fromfile genfromtxt load loadtxt".split())
 
 _READING_MODULES = frozenset(
@@ -121,6 +123,8 @@ def effect_of(function: Any) -> Effect | None:
     module, name = home_of(function)
     if module == "builtins":
         found = getattr(builtins, name, None) is function
+        if name in _READING_BUILTINS:
+            return Effect.READS
         return _among(name, _FRESH_BUILTINS, _ALIAS_BUILTINS) if found else None
     if module == "numpy" and getattr(np, name, None) is function:
         if name in _WRITING_NUMPY:
@@ -199,7 +203,9 @@ def _effect_of_type(cls: type) -> Effect | None:
     if cls.__module__ == "builtins":
         if issubclass(cls, BaseException):
             return Effect.FRESH
-        return _among(cls.__name__, _FRESH_BUILTINS, _ALIAS_BUILTINS)
+        return Effect.READS if cls is type else _among(cls.__name__, _FRESH_BUILTINS, _ALIAS_BUILTINS)
+    if cls.__module__ == "numpy" and cls.__name__ in ("iinfo", "finfo"):
+        return Effect.FRESH
     if cls.__module__ == "itertools" and cls.__name__ != "count":
         return Effect.ALIAS
     if cls.__module__ == "collections" and cls.__name__ in ("OrderedDict", "Counter", "deque", "defaultdict"):

@@ -20,6 +20,7 @@ from penstock.vectorize.trace import Refusal, Trace, trace
 
 _ROWS_TO_PROVE = 64
 _MAX_FAILURES = 3
+_LARGE_BYTES = 1 << 20
 _COMPONENTS = (np.ndarray, np.generic, int, float, complex, bool, str, bytes, SparseTensor)
 
 
@@ -47,7 +48,7 @@ class ElementFunction:
         self._allowed = vectorize
         self._purity = purity
         self._verdict: Verdict | None = None
-        self._form: tuple[Any, ...] | None = None
+        self._form: tuple[Any, list[tuple[Any, ...]]] | None = None
         self._plan: _Vectorised | None = None
         self._scalars: ScalarProof | None = None
         self._treedef: tree.Treedef | None = None
@@ -103,9 +104,8 @@ class ElementFunction:
             return block
         if not self._allowed:
             return self._row_by_row(block, indices)
-        form = (block.treedef, *(_column_form(column) for column in block.columns))
-        if form != self._form:
-            self._prepare(form, block)
+        if not self._is_prepared(block):
+            self._prepare(block)
         plan = self._plan
         if plan is None:
             return self._row_by_row(block, indices)
@@ -118,14 +118,22 @@ class ElementFunction:
         """The function's result for every row, called with one more argument that `extra` makes for the row."""
         return self._row_by_row(block, indices, extra)
 
-    def _prepare(self, form: tuple[Any, ...], block: Block) -> None:
+    def _is_prepared(self, block: Block) -> bool:
+        """Whether it was decided how to run on columns of this form."""
+        form = self._form
+        if form is None or (block.treedef is not form[0] and block.treedef != form[0]):
+            return False
+        return all(_column_form(column) == known for column, known in zip(block.columns, form[1], strict=True))
+
+    def _prepare(self, block: Block) -> None:
         """Decide how to run on columns of a new form."""
-        self._form, self._plan, self._scalars = form, None, None
+        forms = [_column_form(column) for column in block.columns]
+        self._form, self._plan, self._scalars = (block.treedef, forms), None, None
         if self.verdict.purity is not Purity.PURE:
             self.way = f"per element: {self.verdict.reason}"
             return
         assert block.treedef is not None
-        spec = Spec(block.treedef, tuple(_form_spec(part) for part in form[1:]))
+        spec = Spec(block.treedef, tuple(_form_spec(form) for form in forms))
         traced = self._trace(spec)
         if isinstance(traced, Refusal):
             self.way = f"per element: {traced.reason}"
@@ -321,29 +329,37 @@ class _Vectorised:
         self._trace = traced
         self._owner = owner
         self._failures = 0
-        self._keeps_input = bool(traced.passes)
+        self._passes = traced.passes
+        self._treedef = traced.output.treedef
+        self._bytes_per_row = sum(_num_bytes(leaf) for leaf in traced.output.leaves)
         self.rows_proven = 0
 
     def run(self, block: Block, context: Context) -> Block | None:
         """The block's results, or None where it raised or warned: then the rows have to be run one by one."""
-        columns = block.columns
+        columns, rows, passes = block.columns, block.rows, self._passes
         arrays = [column.array if isinstance(column, Dense) else None for column in columns]
+        # Small results are not worth the detour of being written into memory that was made elsewhere.
+        allocate = context.allocate if rows * self._bytes_per_row >= _LARGE_BYTES else None
         try:
             with np.errstate(divide="raise", over="raise", invalid="raise"):
-                results = self._trace.run(arrays, block.rows, context.allocate)
+                results = self._trace.run(arrays, rows, allocate)
         except Exception:
             self._failures += 1
             if self._failures >= _MAX_FAILURES:
                 self._owner.give_up("vectorised, it raised or warned on several blocks")
             return None
-        passes = self._trace.passes
         made: list[Column] = [columns[passes[at]] if at in passes else Dense(array) for at, array in enumerate(results)]
-        fresh = block.fresh or not self._keeps_input
-        return Block(self._trace.output.treedef, made, block.rows, block.errors, fresh)
+        return Block(self._treedef, made, rows, block.errors, block.fresh or not passes)
 
 
 def _are_components(values: list[Any]) -> bool:
     return all(issubclass(kind, _COMPONENTS) for kind in set(map(type, values)))
+
+
+def _num_bytes(leaf: TensorSpec) -> int:
+    if leaf.shape is None or not isinstance(leaf.dtype, np.dtype):
+        return 0
+    return int(leaf.dtype.itemsize * np.prod([dim or 1 for dim in leaf.shape], dtype=np.int64))
 
 
 def _column_form(column: Column) -> tuple[Any, ...]:

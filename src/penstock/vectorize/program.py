@@ -49,6 +49,8 @@ class Trace:
     _steps: tuple[tuple[Any, ...], ...] = field(repr=False)
     """Function, arguments, place, the slot whose memory is written over (or `_OWN`, or -2 - k for output k), shape."""
     _outputs: tuple[_Output, ...] = field(repr=False)
+    _ready: tuple[int, ...] | None = field(repr=False)
+    """The slots of the outputs, where none is passed on and each has memory of its own."""
 
     def run(
         self,
@@ -72,7 +74,8 @@ class Trace:
         slots = self._template.copy()
         slots[0] = rows
         for place, leaf in self._inputs:
-            slots[place] = _row_contiguous(columns[leaf])
+            column = columns[leaf]
+            slots[place] = column if column.flags.c_contiguous else _row_contiguous(column)  # type: ignore[union-attr]
         buffers: dict[int, Array] = {}
         read = slots.__getitem__
         for function, arguments, place, out, shape in self._steps:
@@ -85,6 +88,8 @@ class Trace:
                 buffer = allocate((rows, *made.shape), made.dtype)  # type: ignore[misc]
                 buffers[-2 - out] = buffer
                 slots[place] = function(*map(read, arguments), out=buffer.reshape(rows, *shape))
+        if allocate is None and self._ready is not None:
+            return [read(place) for place in self._ready]
         return [self._finished(number, slots, columns, rows, buffers, allocate) for number in range(len(self._outputs))]
 
     def _finished(
@@ -141,7 +146,8 @@ def build(tape: Tape, inputs: Mapping[int, int], results: Sequence[tuple[int | N
     passes = {number: leaf for number, (leaf, _) in enumerate(results) if leaf is not None}
     names = tuple(step.name for step in steps)
     uses = frozenset(wanted.values()) | frozenset(passes.values())
-    return Trace(output, uses, names, passes, template, tuple(wanted.items()), runs, outputs)
+    ready = tuple(made.place for made in outputs) if all(made.owned for made in outputs) else None
+    return Trace(output, uses, names, passes, template, tuple(wanted.items()), runs, outputs, ready)
 
 
 def _needed(tape: Tape, places: Sequence[int]) -> list[Step]:
@@ -243,6 +249,6 @@ class _Plan:
 
 def _row_contiguous(column: Any) -> Array:
     """`column`, copied if its rows are not contiguous."""
-    if column.flags.c_contiguous or column[0].flags.c_contiguous:
+    if column[0].flags.c_contiguous and column.strides[0] > 0:
         return column  # type: ignore[no-any-return]
     return np.ascontiguousarray(column)

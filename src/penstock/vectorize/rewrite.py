@@ -55,7 +55,7 @@ class Rewriter:
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
-        self._done: dict[int, Any] = {id(type): self._type}
+        self._done: dict[int, Any] = {}
         self._kept: list[Any] = []
         for name in _CREATION:
             self._replace(getattr(np, name), functools.partial(self._create, getattr(np, name)))
@@ -99,7 +99,7 @@ class Rewriter:
     def _function(self, original: types.FunctionType) -> None:
         code = original.__code__
         space: dict[str, Any] = {
-            "__builtins__": _builtins(self._type),
+            "__builtins__": builtins,
             "__name__": original.__globals__.get("__name__"),
         }
         cells = tuple(types.CellType() for _ in original.__closure__ or ())
@@ -128,11 +128,6 @@ class Rewriter:
         self._replace(original, made)
         for name, item in vars(original).items():
             object.__setattr__(made, name, self.value(item))
-
-    def _type(self, value: Any, *more: Any) -> Any:
-        if more:
-            raise self._tape.stop("makes a class")
-        return type(value.sample) if isinstance(value, Handle) else type(value)
 
     def _create(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         made = function(*_settled(args), **{name: _settled(value) for name, value in kwargs.items()})
@@ -199,10 +194,6 @@ def _names(code: types.CodeType) -> set[str]:
         if isinstance(constant, types.CodeType):
             names |= _names(constant)
     return names
-
-
-def _builtins(kind: Any) -> dict[str, Any]:
-    return {**vars(builtins), "type": kind}
 
 
 def _is_plain_instance(value: Any) -> bool:

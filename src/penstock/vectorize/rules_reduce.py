@@ -50,7 +50,7 @@ def reduction(
         return _over_all(tape, sample, x.place, function, more)
     if found.ndim == 0:
         raise TypeError("one row at a time")
-    axes = axes_of(range(found.ndim) if axis is None else axis, found.ndim)
+    axes = axes_of(tuple(range(found.ndim)) if axis is None else axis, found.ndim)
     wanted: Any = axes if isinstance(axis, (tuple, list)) else axes[0]
     return tape.record(name_of(function), Apply(function, axis=wanted, **more), [x.place], sample)
 

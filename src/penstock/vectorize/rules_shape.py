@@ -121,7 +121,7 @@ def _reverse(tape: Tape, sample: Any, a: Any, axes: tuple[int, ...]) -> int:
 @rule(np.flip)
 def _flip(tape: Tape, sample: Any, m: Any, axis: Any = None) -> int:
     rank = np.ndim(symbol_of(tape, m).sample)
-    return _reverse(tape, sample, m, axes_of(range(rank) if axis is None else axis, rank))
+    return _reverse(tape, sample, m, axes_of(tuple(range(rank)) if axis is None else axis, rank))
 
 
 @rule(np.fliplr)
