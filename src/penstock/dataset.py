@@ -89,6 +89,13 @@ class Dataset(Generic[T_co]):
     head = ends.head
     replay = ends.replay
 
+    def to_keras(self, **options: Any) -> Any:
+        """What `fit`, `evaluate` and `predict` of a Keras model accept; see `penstock.integrations.keras.to_keras`."""
+        # Keras takes seconds to import and stays out of every program that does not use it.
+        from penstock.integrations.keras import to_keras
+
+        return to_keras(self, **options)
+
     # What is known
     cardinality = ends.cardinality
     element_spec = property(ends.element_spec)

@@ -29,28 +29,29 @@ _ALIAS_BUILTINS = frozenset(
 )
 
 _FRESH_NUMPY = frozenset(
-    "all allclose amax amin angle any append apply_along_axis apply_over_axes arange argmax argmin argpartition argsort "
-    "argwhere around array_equal array_equiv average bartlett base_repr bincount binary_repr blackman block "
-    "can_cast choose clip column_stack common_type compress concat concatenate convolve copy corrcoef correlate "
-    "count_nonzero cov cross cumprod cumsum cumulative_prod cumulative_sum delete diag diagflat diff digitize dot dstack "
-    "ediff1d einsum empty empty_like eye extract fix flatnonzero frombuffer fromiter fromfunction fromstring full full_like "
-    "geomspace gradient hamming hanning histogram histogram2d histogramdd histogram_bin_edges hsplit hstack hypot i0 "
-    "identity imag indices inner insert interp intersect1d isclose iscomplex iscomplexobj isdtype isin isneginf isposinf isreal "
-    "isrealobj isscalar issubdtype iterable ix_ kaiser kron lexsort linspace logspace mask_indices max mean "
-    "median meshgrid min min_scalar_type mintypecode nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax "
-    "nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar ndim ndindex nonzero ones ones_like "
-    "outer pad partition percentile piecewise poly polyadd polyder polydiv polyfit polyint polymul polysub polyval "
-    "prod promote_types ptp quantile ravel_multi_index repeat result_type roll roots round row_stack "
-    "searchsorted select setdiff1d setxor1d shape sinc size sort sort_complex stack std sum take "
-    "take_along_axis tensordot tile trace trapezoid trapz tri tril tril_indices trim_zeros triu "
-    "triu_indices union1d unique unique_counts unique_inverse unique_values unpackbits packbits unravel_index unwrap "
-    "vander var vdot vstack where zeros zeros_like histogram".split()
+    "all allclose amax amin angle any append apply_along_axis apply_over_axes arange argmax argmin argpartition "
+    "argsort argwhere around array_equal array_equiv average bartlett base_repr bincount binary_repr blackman "
+    "block can_cast choose clip column_stack common_type compress concat concatenate convolve copy corrcoef "
+    "correlate count_nonzero cov cross cumprod cumsum cumulative_prod cumulative_sum delete diag diagflat diff "
+    "digitize dot dstack ediff1d einsum empty empty_like eye extract fix flatnonzero frombuffer fromiter "
+    "fromfunction fromstring full full_like geomspace gradient hamming hanning histogram histogram2d histogramdd "
+    "histogram_bin_edges hsplit hstack hypot i0 identity imag indices inner insert interp intersect1d isclose "
+    "iscomplex iscomplexobj isdtype isin isneginf isposinf isreal isrealobj isscalar issubdtype iterable ix_ "
+    "kaiser kron lexsort linspace logspace mask_indices max mean median meshgrid min min_scalar_type mintypecode "
+    "nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod "
+    "nanquantile nanstd nansum nanvar ndim ndindex nonzero ones ones_like outer pad partition percentile "
+    "piecewise poly polyadd polyder polydiv polyfit polyint polymul polysub polyval prod promote_types ptp "
+    "quantile ravel_multi_index repeat result_type roll roots round row_stack searchsorted select setdiff1d "
+    "setxor1d shape sinc size sort sort_complex stack std sum take take_along_axis tensordot tile trace trapezoid "
+    "trapz tri tril tril_indices trim_zeros triu triu_indices union1d unique unique_counts unique_inverse "
+    "unique_values unpackbits packbits unravel_index unwrap vander var vdot vstack where zeros zeros_like "
+    "histogram".split()
 )
 _ALIAS_NUMPY = frozenset(
-    "array array_split asanyarray asarray asarray_chkfinite ascontiguousarray asfortranarray astype atleast_1d atleast_2d "
-    "atleast_3d broadcast_arrays broadcast_to diagonal dsplit expand_dims flip fliplr flipud matrix_transpose moveaxis "
-    "ndenumerate permute_dims ravel real real_if_close require reshape resize rollaxis rot90 split squeeze swapaxes "
-    "transpose unstack vectorize vsplit".split()
+    "array array_split asanyarray asarray asarray_chkfinite ascontiguousarray asfortranarray astype atleast_1d "
+    "atleast_2d atleast_3d broadcast_arrays broadcast_to diagonal dsplit expand_dims flip fliplr flipud "
+    "matrix_transpose moveaxis ndenumerate permute_dims ravel real real_if_close require reshape resize rollaxis "
+    "rot90 split squeeze swapaxes transpose unstack vectorize vsplit".split()
 )
 _WRITING_NUMPY = frozenset("copyto fill_diagonal place put put_along_axis putmask".split())
 _READING_BUILTINS = frozenset(["callable", "type"])
@@ -58,9 +59,9 @@ _READING_BUILTINS = frozenset(["callable", "type"])
 _READING_NUMPY = frozenset("fromfile genfromtxt load loadtxt".split())
 
 _READING_MODULES = frozenset(
-    "cv2 PIL json re _io io os.path posixpath ntpath genericpath gzip bz2 lzma zlib struct _struct base64 binascii hashlib "
-    "_hashlib pathlib string unicodedata imageio soundfile librosa scipy skimage simplejpeg html textwrap urllib.parse csv _csv "
-    "_json datetime".split()
+    "cv2 PIL json re _io io os.path posixpath ntpath genericpath gzip bz2 lzma zlib struct _struct base64 "
+    "binascii hashlib _hashlib pathlib string unicodedata imageio soundfile librosa scipy skimage simplejpeg html "
+    "textwrap urllib.parse csv _csv _json datetime".split()
 )
 _PURE_MODULES = frozenset(
     "math cmath _operator operator itertools numpy.linalg numpy.fft numpy.char numpy.strings".split()
@@ -75,9 +76,9 @@ _HARMLESS_I_NAMES = frozenset(
 
 DATA_METHODS = frozenset(
     # numpy.ndarray
-    "all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy cumprod cumsum diagonal dot "
-    "flatten item max mean min nonzero prod ptp ravel repeat reshape round searchsorted squeeze std sum swapaxes take "
-    "tobytes tolist trace transpose var view "
+    "all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy cumprod cumsum "
+    "diagonal dot flatten item max mean min nonzero prod ptp ravel repeat reshape round searchsorted squeeze std "
+    "sum swapaxes take tobytes tolist trace transpose var view"
     # dict, list, tuple, set, numbers, named tuples
     "get items keys values count index union intersection difference issubset issuperset isdisjoint "
     "symmetric_difference is_integer bit_length bit_count as_integer_ratio hex to_bytes from_bytes fromhex _replace "

@@ -1,8 +1,8 @@
 """Follow a function's bytecode with abstract values: where each value comes from, what is called, what is written.
 
-An abstract value knows whether it was made inside the function, may be (part of) an argument, or may be (part of) an object
-that lives outside; and, for what is captured, the object itself. Each instruction is followed along every path until
-nothing changes. An instruction that is not known ends the search: the function counts as stateful.
+An abstract value knows whether it was made inside the function, may be (part of) an argument, or may be (part of) an
+object that lives outside; and, for what is captured, the object itself. Each instruction is followed along every path
+until nothing changes. An instruction that is not known ends the search: the function counts as stateful.
 """
 
 from __future__ import annotations

@@ -11,9 +11,10 @@ from penstock.spec import TensorSpec
 from penstock.vectorize.tape import Tape
 
 _OPERATIONS = (
-    "abs add and array array_function array_ufunc bool call complex contains delitem divmod eq float floordiv format ge getitem "
-    "gt hash index int invert iter le len lshift lt matmul mod mul ne neg next pos pow radd rand rdivmod repr reversed rfloordiv "
-    "rlshift rmatmul rmod rmul ror round rpow rrshift rshift rsub rtruediv rxor setitem str sub truediv xor bytes fspath"
+    "abs add and array array_function array_ufunc bool call complex contains delitem divmod eq float floordiv "
+    "format ge getitem gt hash index int invert iter le len lshift lt matmul mod mul ne neg next pos pow radd "
+    "rand rdivmod repr reversed rfloordiv rlshift rmatmul rmod rmul ror round rpow rrshift rshift rsub rtruediv "
+    "rxor setitem str sub truediv xor bytes fspath"
 ).split()
 
 
@@ -27,8 +28,8 @@ class Opaque:
         self.number = number
         self.spec = spec
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         dtype = self.spec.dtype
         if dtype is str or dtype is bytes:
             return dtype
@@ -41,7 +42,7 @@ class Opaque:
         dtype = self.spec.dtype
         if isinstance(dtype, np.dtype):
             raise self.tape.stop(f"{what} whose shape varies between elements")
-        name = {str: "a text", bytes: "a bytes"}.get(dtype, "an object")
+        name = "a text" if dtype is str else "a bytes" if dtype is bytes else "an object"
         raise self.tape.stop(f"{what}: {name} component, which has no batching rule")
 
     def __getattr__(self, name: str) -> NoReturn:

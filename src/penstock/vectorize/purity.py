@@ -304,7 +304,7 @@ class _Search:
         return self.captured(owner, "the class") if isinstance(owner, type) else Value(CAPTURED, owner, "object")
 
     def _captured_attribute(self, owner: Any, name: str) -> Value:
-        if isinstance(owner, (types.ModuleType, type)) or isinstance(owner, np.ufunc):
+        if isinstance(owner, (types.ModuleType, type, np.ufunc)):
             if not hasattr(owner, name):
                 raise Stateful(f"reads .{name}, which is not there")
             return self.captured(getattr(owner, name), name)

@@ -1,8 +1,8 @@
 """A copy of the user's function that sees traced stand-ins for what NumPy would make or read without asking.
 
-`np.zeros(3)`, `np.array([a, b])`, `np.float32(x)` and `table[label]` on a captured array never reach a symbol. In the copy the
-names of NumPy are bound to functions that make symbols, and captured arrays are constants of the trace. What is not reached
-this way still behaves, and stops the trace where it needs a value.
+`np.zeros(3)`, `np.array([a, b])`, `np.float32(x)` and `table[label]` on a captured array never reach a symbol. In the
+copy the names of NumPy are bound to functions that make symbols, and captured arrays are constants of the trace. What
+is not reached this way still behaves, and stops the trace where it needs a value.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from penstock.vectorize.tape import Handle, Mismatch, Tape
 _CREATION = ("arange", "empty", "eye", "identity", "linspace", "logspace", "ones", "tri", "zeros")
 _CONVERSION = ("array", "asanyarray", "asarray", "ascontiguousarray")
 _SCALARS = (
-    "bool_ float16 float32 float64 double single half int8 int16 int32 int64 intp uint8 uint16 uint32 uint64 uintp int_ uint "
-    "longlong ulonglong short ushort byte ubyte intc uintc"
+    "bool_ float16 float32 float64 double single half int8 int16 int32 int64 intp uint8 uint16 uint32 uint64 "
+    "uintp int_ uint longlong ulonglong short ushort byte ubyte intc uintc"
 ).split()
 
 
@@ -122,7 +122,7 @@ class Rewriter:
             for name, item in vars(cls).items()
             if name not in ("__dict__", "__weakref__")
         }
-        made = object.__new__(
+        made: Any = object.__new__(
             type(cls.__name__, (cls,), {k: v for k, v in space.items() if isinstance(v, types.FunctionType)})
         )
         self._replace(original, made)

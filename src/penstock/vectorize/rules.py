@@ -56,7 +56,7 @@ def _differs_for_scalars(function: np.ufunc, sample: Any, inputs: tuple[Any, ...
 
 
 def _ufunc_reduce(tape: Tape, sample: Any, function: np.ufunc, x: Any, axis: Any = 0, **kwargs: Any) -> Any:
-    same = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+    same: dict[Any, Any] = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
     same |= {np.logical_and: np.all, np.logical_or: np.any}
     return rules_reduce.reduction(tape, sample, x, axis, function=same[function], **kwargs)
 
@@ -146,14 +146,15 @@ ROWWISE: frozenset[Any] = frozenset(
     _named(
         np,
         "around append average clip column_stack concatenate convolve corrcoef correlate cov cross cumprod cumsum "
-        "cumulative_prod cumulative_sum delete diag diagflat diagonal diff digitize dot dstack ediff1d einsum fix flip fliplr "
-        "flipud gradient histogram hstack i0 imag inner insert interp isclose isin kron lexsort matrix_transpose "
-        "max mean median min moveaxis nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin "
-        "nanpercentile nanprod nanquantile nanstd nansum nanvar outer packbits pad partition percentile argpartition polyval prod ptp "
-        "quantile ravel real repeat reshape roll rollaxis rot90 round searchsorted select sinc sort argsort squeeze stack std "
-        "sum swapaxes take take_along_axis tensordot tile trace trapezoid transpose tril triu unpackbits unravel_index ravel_multi_index "
-        "unwrap vander var vdot vstack where all any amax amin argmax argmin angle broadcast_to expand_dims atleast_1d atleast_2d "
-        "atleast_3d split array_split hsplit vsplit dsplit full_like block piecewise",
+        "cumulative_prod cumulative_sum delete diag diagflat diagonal diff digitize dot dstack ediff1d einsum fix "
+        "flip fliplr flipud gradient histogram hstack i0 imag inner insert interp isclose isin kron lexsort "
+        "matrix_transpose max mean median min moveaxis nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax "
+        "nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar outer packbits pad "
+        "partition percentile argpartition polyval prod ptp quantile ravel real repeat reshape roll rollaxis "
+        "rot90 round searchsorted select sinc sort argsort squeeze stack std sum swapaxes take take_along_axis "
+        "tensordot tile trace trapezoid transpose tril triu unpackbits unravel_index ravel_multi_index unwrap "
+        "vander var vdot vstack where all any amax amin argmax argmin angle broadcast_to expand_dims atleast_1d "
+        "atleast_2d atleast_3d split array_split hsplit vsplit dsplit full_like block piecewise",
     )
 )
 """Functions whose result has a shape and dtype that follow from those of the arguments, and that may be called row by row."""

@@ -111,12 +111,12 @@ def _add_exact(function: Any) -> None:
         return reduction(tape, sample, a, axis, None, keepdims, function=function)
 
 
-for _function in (np.sum, np.prod, np.mean):
-    _add_sum(_function)
-for _function in (np.std, np.var):
-    _add_spread(_function)
-for _function in (np.min, np.max, np.any, np.all, np.argmin, np.argmax):
-    _add_exact(_function)
+for _sum in (np.sum, np.prod, np.mean):
+    _add_sum(_sum)
+for _spread in (np.std, np.var):
+    _add_spread(_spread)
+for _order in (np.min, np.max, np.any, np.all, np.argmin, np.argmax):
+    _add_exact(_order)
 
 
 class AlongAxis:

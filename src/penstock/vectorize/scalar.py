@@ -1,9 +1,9 @@
-"""Prove that a function of integers gives the same with Python's `int` as with `numpy.int64`, as long as nothing overflows.
+"""Prove that a function of integers gives the same with `int` as with `numpy.int64`, as long as nothing overflows.
 
-A function that branches on values runs element by element, and NumPy's scalars make that several times slower than Python's
-own numbers. The function is run on symbolic integers along every path that its comparisons allow. Only operations are let
-through that mean the same for both kinds of number; bounds of every intermediate result then follow from bounds of the
-arguments.
+A function that branches on values runs element by element, and NumPy's scalars make that several times slower than
+Python's own numbers. The function is run on symbolic integers along every path that its comparisons allow. Only
+operations are let through that mean the same for both kinds of number; bounds of every intermediate result then follow
+from bounds of the arguments.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def prove_scalars(function: Callable[..., object], spec: Spec) -> ScalarProof | 
     >>> proof.fits(0, 1000), proof.fits(0, 2**40)
     (True, False)
 
-    Every component of `spec` must be one int64. None where there is no proof: an operation that is not known to agree, more
-    than 64 paths, results of different kinds.
+    Every component of `spec` must be one int64. None where there is no proof: an operation that is not known to agree,
+    more than 64 paths, results of different kinds.
     """
     if not spec.leaves or any(leaf.shape != () or leaf.dtype != np.int64 for leaf in spec.leaves):
         return None
@@ -121,7 +121,7 @@ class _Different(BaseException):
 
 
 class _Path:
-    """One way through the function: the decisions taken, and every operation on integers as (name, arguments, constant)."""
+    """One way through the function: the decisions taken, and every operation as (name, arguments, constant)."""
 
     def __init__(self, decisions: tuple[bool, ...], waiting: list[tuple[bool, ...]]) -> None:
         self.nodes: list[tuple[str, tuple[int, ...], int]] = []
@@ -175,8 +175,8 @@ class _Symbol:
         self.path = path
         self.node = node
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         self.path.refuse()
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -184,9 +184,10 @@ class _Symbol:
 
 
 for _name in (
-    "add and array array_function array_ufunc call complex contains divmod eq float floor ceil trunc floordiv format ge getitem gt hash index int invert iter le "
-    "len lshift lt matmul mod mul ne neg pos abs pow radd rand rdivmod repr reversed rfloordiv rlshift rmatmul rmod rmul ror "
-    "round rpow rrshift rshift rsub rtruediv rxor or setitem str sub truediv xor bytes"
+    "add and array array_function array_ufunc call complex contains divmod eq float floor ceil trunc floordiv "
+    "format ge getitem gt hash index int invert iter le len lshift lt matmul mod mul ne neg pos abs pow radd rand "
+    "rdivmod repr reversed rfloordiv rlshift rmatmul rmod rmul ror round rpow rrshift rshift rsub rtruediv rxor "
+    "or setitem str sub truediv xor bytes"
 ).split():
     setattr(_Symbol, f"__{_name}__", _refusing)
 
@@ -225,7 +226,7 @@ def _arithmetic(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 def _by_constant(name: str, lowest: int, highest: int) -> Callable[[Integer, Any], Integer]:
     def method(self: Integer, other: Any) -> Integer:
-        if type(other) is not int or other == 0 and name in ("floordiv", "mod") or not lowest <= other <= highest:
+        if type(other) is not int or (other == 0 and name in ("floordiv", "mod")) or not lowest <= other <= highest:
             self.path.refuse()
         return Integer(self.path, self.path.add(name, (self.node,), other))
 
@@ -259,7 +260,7 @@ class Integer(_Symbol):
     __lshift__ = _by_constant("lshift", 0, 62)
     __rshift__ = _by_constant("rshift", 0, 62)
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare  # type: ignore[assignment]
-    __hash__ = _refusing  # type: ignore[assignment]
+    __hash__ = _refusing
 
     def __bool__(self) -> bool:
         return self.path.decide()
@@ -299,7 +300,7 @@ class Real(_Symbol):
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _real
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare  # type: ignore[assignment]
-    __hash__ = _refusing  # type: ignore[assignment]
+    __hash__ = _refusing
 
     def __bool__(self) -> bool:
         return self.path.decide()
@@ -329,7 +330,7 @@ class Truth(_Symbol):
 
     __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _truth
     __eq__ = __ne__ = _truth  # type: ignore[assignment]
-    __hash__ = _refusing  # type: ignore[assignment]
+    __hash__ = _refusing
 
     def __bool__(self) -> bool:
         return self.path.decide()

@@ -46,8 +46,8 @@ class Symbol(Handle):
 
     __array_priority__ = 1000.0
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         return type(self.sample)
 
     # What is known without looking at values.
@@ -168,8 +168,8 @@ class Symbol(Handle):
     __lshift__, __rlshift__, __ilshift__ = _binary(np.left_shift)
     __rshift__, __rrshift__, __irshift__ = _binary(np.right_shift)
     __divmod__, __rdivmod__, _ = _binary(np.divmod)
-    __eq__, _, _ = _binary(np.equal)  # type: ignore[assignment]
-    __ne__, _, _ = _binary(np.not_equal)  # type: ignore[assignment]
+    __eq__, _, _ = _binary(np.equal)
+    __ne__, _, _ = _binary(np.not_equal)
     __lt__, __gt__ = _binary(np.less)[0], _binary(np.greater)[0]
     __le__, __ge__ = _binary(np.less_equal)[0], _binary(np.greater_equal)[0]
     __neg__, __pos__ = _unary(np.negative), _unary(np.positive)

@@ -1,8 +1,8 @@
 """The record of a traced function: slots that hold blocks, and the steps that fill them.
 
-Each slot has a *sample*, what the user's function sees for one element, and a *block*, what the same value is for a few
-rows at once. A step is recorded only after it was run on both and their shapes and dtypes agree, so that a wrong batching
-rule stops the trace instead of giving another result.
+Each slot has a *sample*, what the user's function sees for one element, and a *block*, what the same value is for a
+few rows at once. A step is recorded only after it was run on both and their shapes and dtypes agree, so that a wrong
+batching rule stops the trace instead of giving another result.
 """
 
 from __future__ import annotations

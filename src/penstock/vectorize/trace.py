@@ -20,8 +20,6 @@ from penstock.vectorize.tape import Handle, Stop, Tape
 
 __all__ = ["Refusal", "Trace", "trace"]
 
-_LARGEST_CONSTANT = 1 << 16
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -73,7 +71,8 @@ def _built(tape: Tape, inputs: dict[int, int], result: Any) -> Trace:
     if type(result) is list:
         result = tuple(result)
     leaves, treedef = tree.flatten(result)
-    results, specs = [], []
+    results: list[tuple[int | None, int]] = []
+    specs: list[TensorSpec] = []
     for leaf in leaves:
         if isinstance(leaf, Opaque):
             results.append((leaf.number, 0))
@@ -109,7 +108,7 @@ def _located(reason: str, traceback: types.TracebackType | None, function: Any) 
     reason = " ".join(reason.split())
     code = getattr(getattr(function, "func", function), "__code__", None)
     while traceback is not None:
-        if code is not None and traceback.tb_frame.f_code is code and not code.co_name == "<lambda>":
+        if code is not None and traceback.tb_frame.f_code is code and code.co_name != "<lambda>":
             return f"{reason} (line {traceback.tb_lineno})"
         traceback = traceback.tb_next
     return reason
