@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, settings
 # Keras reads this when it is first imported; its own default is TensorFlow.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-# Few examples by hand, fixed ones in CI, very many in `make laws`.
-# No deadline: on a busy machine it would time the neighbours, not penstock.
+# Few examples by hand. No deadline: on a busy machine it would time the neighbours, not penstock.
 settings.register_profile("default", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples in each run, so that a change is blamed only for what it changes.
 settings.register_profile("ci", settings.get_profile("default"), max_examples=50, derandomize=True, print_blob=True)

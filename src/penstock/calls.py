@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
+import os.path
 import sys
-from pathlib import Path
 from typing import Any
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = os.path.dirname(__file__)
 
 _LARGEST = 2**63 - 1
 

@@ -20,10 +20,15 @@ T = TypeVar("T")
 
 def prepare(written: Node, facts: Any = None) -> tuple[Node, Any]:
     """Bind a plan for one pass, newly or by the facts of another one, and optimise it."""
+    plan, found = bind(written, facts)
+    return optimize(plan), found
+
+
+def bind(written: Node, facts: Any = None) -> tuple[Node, Any]:
+    """Bind a plan for one pass, newly or by the facts of another one; it runs as it was written."""
     found: list[Any] = []
     rest = None if facts is None else list(facts)
-    plan = _bind(written, rest, found)
-    return optimize(plan), found
+    return _bind(written, rest, found), found
 
 
 def _bind(node: Node, facts: list[Any] | None, found: list[Any]) -> Node:

@@ -50,7 +50,7 @@ class DatasetIterator(Generic[T_co]):
         self._facts = facts
         self._operator: Operator | None = None
         self._closed = False
-        self._exact = demand_is_exact(plan)
+        self._exact: bool | None = None
         self._writable = plan.yields_batches and not self._read_only
         self._rows = 1
         self._block: Block | None = None
@@ -103,8 +103,11 @@ class DatasetIterator(Generic[T_co]):
         self._taken = min(self._skip, block.rows)
         self._skip -= self._taken
         small = self._rows < _MOST_ROWS and block.num_bytes < _LARGE_BLOCK_BYTES // 2
-        if small and not self._exact and time.perf_counter() - began < _LONG_BLOCK_SECONDS:
-            self._rows *= 2
+        if small and time.perf_counter() - began < _LONG_BLOCK_SECONDS:
+            if self._exact is None:
+                # Not before the first block: judging functions takes longer than a first element needs.
+                self._exact = demand_is_exact(self._plan)
+            self._rows = self._rows if self._exact else 2 * self._rows
         self._line_up()
 
     def _line_up(self) -> None:

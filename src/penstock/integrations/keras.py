@@ -220,8 +220,8 @@ class _Feed:
         epoch: Number of the pass that runs, or that ran last.
         batch: Batches of it handed over.
         is_inside_epoch: Whether Keras has said that an epoch began and not yet that it ended.
-        is_reset_due: Whether a call of `fit` has begun that has not yet said that an epoch ended. Each says so once before
-            it trains, and what it took until then was only to learn shapes.
+        is_reset_due: Whether a call of `fit` has begun that has not yet said that an epoch ended. Each says so once
+            before it trains, and what it took until then was only to learn shapes.
         seconds_waited: Time spent in the dataset.
     """
 

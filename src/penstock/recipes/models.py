@@ -7,12 +7,16 @@ from typing import Any
 
 import keras
 
-Shape = tuple[int | None, ...]
+Shape = tuple[Any, ...]
+"""Sizes of axes; None for a batch of any size."""
 
 FILTERS = (16, 32, 64)
-"""Filters of the three blocks; each halves the image, rounding up."""
+KERNEL_SIZES = (5, 3, 3)
+"""Of the blocks, in pixels."""
 
-FIRST_KERNEL_SIZE = 5
+SMALLEST_EDGE = 4
+"""A block halves its image unless it is this small, in pixels."""
+
 DROPOUT = 0.4
 
 
@@ -81,15 +85,17 @@ class SubclassedClassifier(keras.Model):
     """The network as a subclass of `keras.Model` that calls its layers itself.
 
     Args:
+        input_shape: Height, width and channels of an image.
         num_classes: Number of outputs.
-        seed: Seed of the initial weights.
+        seed: Seed of the initial weights and of dropout.
     """
 
-    def __init__(self, num_classes: int, seed: int = 0, **kwargs: Any) -> None:
+    def __init__(self, input_shape: Shape, num_classes: int, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.image_shape = tuple(input_shape)
         self.num_classes = num_classes
         self.seed = seed
-        self.blocks = _blocks(seed)
+        self.blocks = _blocks(input_shape, seed)
         self.flatten, self.dropout, self.scores = _head(num_classes, seed)
 
     def build(self, input_shape: Shape) -> None:
@@ -109,7 +115,8 @@ class SubclassedClassifier(keras.Model):
         return (input_shape[0], self.num_classes)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_classes": self.num_classes, "seed": self.seed}
+        config = {"input_shape": self.image_shape, "num_classes": self.num_classes, "seed": self.seed}
+        return {**super().get_config(), **config}
 
 
 @keras.saving.register_keras_serializable(package="penstock")
@@ -119,7 +126,7 @@ class NestedClassifier(keras.Model):
     Args:
         input_shape: Height, width and channels of an image.
         num_classes: Number of outputs.
-        seed: Seed of the initial weights.
+        seed: Seed of the initial weights and of dropout.
     """
 
     def __init__(self, input_shape: Shape, num_classes: int, seed: int = 0, **kwargs: Any) -> None:
@@ -127,7 +134,9 @@ class NestedClassifier(keras.Model):
         self.image_shape = tuple(input_shape)
         self.num_classes = num_classes
         self.seed = seed
-        self.features = keras.Sequential([keras.Input(self.image_shape), *_blocks(seed)], name="features")
+        self.features = keras.Sequential(
+            [keras.Input(self.image_shape), *_blocks(self.image_shape, seed)], name="features"
+        )
         maps = scores = keras.Input(self.features.output_shape[1:])
         for layer in _head(num_classes, seed):
             scores = layer(scores)
@@ -174,28 +183,32 @@ def build_model(style: str, input_shape: Shape, num_classes: int, seed: int = 0)
 
 
 def _sequential(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
-    return keras.Sequential([keras.Input(input_shape), *_blocks(seed), *_head(num_classes, seed)])
+    return keras.Sequential([keras.Input(input_shape), *_blocks(input_shape, seed), *_head(num_classes, seed)])
 
 
 def _functional(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
     images = features = keras.Input(input_shape)
-    for layer in (*_blocks(seed), *_head(num_classes, seed)):
+    for layer in (*_blocks(input_shape, seed), *_head(num_classes, seed)):
         features = layer(features)
     return keras.Model(images, features)
 
 
 def _subclassed(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
-    return SubclassedClassifier(num_classes, seed)
+    return SubclassedClassifier(input_shape, num_classes, seed)
 
 
 def _nested(input_shape: Shape, num_classes: int, seed: int) -> keras.Model:
     return NestedClassifier(input_shape, num_classes, seed)
 
 
-def _blocks(seed: int) -> list[ConvBlock]:
-    sizes = (FIRST_KERNEL_SIZE, 3, 3)
-    places = enumerate(zip(FILTERS, sizes, strict=True))
-    return [ConvBlock(filters, size, strides=2, seed=seed + place) for place, (filters, size) in places]
+def _blocks(input_shape: Shape, seed: int) -> list[ConvBlock]:
+    blocks: list[ConvBlock] = []
+    edge = min(input_shape[:2])
+    for filters, kernel_size in zip(FILTERS, KERNEL_SIZES, strict=True):
+        strides = 2 if edge > SMALLEST_EDGE else 1
+        blocks.append(ConvBlock(filters, kernel_size, strides, seed=seed + len(blocks)))
+        edge = -(-edge // strides)
+    return blocks
 
 
 def _head(num_classes: int, seed: int) -> list[keras.layers.Layer]:

@@ -87,13 +87,16 @@ class _FilterOperator(SurplusOperator):
         super().__init__(source)
         self._predicate = node.predicate
         self._context = context
-        self._exact = demand_is_exact(node)
+        self._node = node
+        self._exact: bool | None = None
         self._seen = 0
         self._kept = 1
         self._judged = 1
 
     def produce(self, rows: int) -> Block | None:
-        if not self._exact:
+        if self._judged > 1 and self._exact is None:
+            self._exact = demand_is_exact(self._node)
+        if self._exact is False:
             rows = min(_MOST_ROWS, rows * self._judged // self._kept + 1)
         block = self.source.next_block(rows)
         if block is None:

@@ -81,7 +81,7 @@ def call(tape: Tape, function: Callable[..., Any], args: tuple[Any, ...], kwargs
     plain = substitute((args, kwargs), lambda handle: handle.sample)
     lifted = any(handle.lifted for handle in handles)
     rule = rules.RULES.get(function)
-    if lifted and rule is None and function not in rules.ROWWISE:
+    if lifted and rule is None and not rules.is_rowwise(function):
         raise tape.stop(f"{name} has no batching rule")
     sample = evaluate(tape, name, function, *plain)
     if not isinstance(sample, (np.ndarray, np.generic, tuple, list)):
@@ -93,7 +93,7 @@ def call(tape: Tape, function: Callable[..., Any], args: tuple[Any, ...], kwargs
     if rule is not None and lifted:
         result = _by_rule(tape, name, rule, sample, args, kwargs)
     if result is None:
-        if lifted and function not in rules.ROWWISE:
+        if lifted and not rules.is_rowwise(function):
             raise tape.stop(f"{name} has no batching rule for these arguments")
         result = by_rows(tape, name, function, args, kwargs, sample)
     return wrap(tape, result, handles)
@@ -104,6 +104,7 @@ def by_rows(
 ) -> Any:
     """Call `function` for one row after the other: the same bits whatever it does, and still no Python of the user."""
     handles = collect((args, kwargs))
+    _check_fixed(tape, name, function, args, kwargs, sample)
     places = []
     for handle in handles:
         if not tape.faithful(handle.place):
@@ -115,6 +116,35 @@ def by_rows(
             for place, part in enumerate(sample)
         )
     return _record_rows(tape, name, RowLoop(function, args, kwargs, sample, None), places, sample)
+
+
+def _check_fixed(
+    tape: Tape, name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], sample: Any
+) -> None:
+    """Stop where the shape of the result follows from values: other values than zeros must give the same one."""
+    varying = [handle for handle in collect((args, kwargs)) if handle.lifted]
+    if function in rules.FIXED_COUNTS and any(handle is not args[0] for handle in varying):
+        raise tape.stop(f"{name} with a count or place that depends on values")
+    for value in (1, 0.5):
+        other = substitute((tuple(args), dict(kwargs)), lambda handle: _filled(handle, value))  # noqa: B023
+        try:
+            with np.errstate(all="ignore"):
+                found = function(*other[0], **other[1])
+        except Exception:
+            continue  # ones may be no fit argument, such as an index that is out of bounds
+        if [np.shape(part) for part in _several(found)] != [np.shape(part) for part in _several(sample)]:
+            raise tape.stop(f"{name} gives a shape that depends on values")
+
+
+def _several(result: Any) -> Sequence[Any]:
+    return result if isinstance(result, (tuple, list)) else (result,)
+
+
+def _filled(handle: Handle, value: float) -> Any:
+    sample = handle.sample
+    if not handle.lifted:
+        return sample
+    return np.full_like(sample, value) if isinstance(sample, np.ndarray) else sample.dtype.type(value)
 
 
 def _record_rows(tape: Tape, name: str, loop: RowLoop, places: list[int], sample: Any) -> int:

@@ -24,8 +24,8 @@ from penstock.vectorize.bytecode import (
 _INPLACE_FIRST, _INPLACE_LAST, _SUBSCRIPT = 13, 25, 26
 
 
-@handles("NOP", "RESUME", "CACHE", "PRECALL", "EXTENDED_ARG", "MAKE_CELL", "COPY_FREE_VARS", "NOT_TAKEN", "RETURN_GENERATOR",
-         "TO_BOOL", "SETUP_ANNOTATIONS")  # fmt: skip
+@handles("NOP", "RESUME", "CACHE", "PRECALL", "EXTENDED_ARG", "MAKE_CELL", "COPY_FREE_VARS")
+@handles("NOT_TAKEN", "RETURN_GENERATOR", "TO_BOOL", "SETUP_ANNOTATIONS")
 def _nothing(frame: Frame, instruction: dis.Instruction, state: State) -> Targets:
     if instruction.opname == "RETURN_GENERATOR":
         state.stack.append(MADE)

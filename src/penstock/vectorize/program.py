@@ -212,10 +212,10 @@ class _Plan:
         return _Output(place, None, direct, owned, shape, spec.dtype)
 
     def _in_order(self, place: int, owner: int) -> bool:
-        """Whether a view has the values of its owner in the same order."""
+        """Whether a view that is contiguous like its owner begins where the owner does."""
         blocks = self.tape.slots[place].block, self.tape.slots[owner].block
-        starts = [block.__array_interface__["data"][0] for block in blocks]
-        return starts[0] == starts[1]
+        starts = {int(block.__array_interface__["data"][0]) for block in blocks}
+        return len(starts) == 1
 
     def memory(self, outputs: Sequence[_Output]) -> dict[int, int]:
         """Where the steps write that do not make their own memory."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from penstock.vectorize import rules_join, rules_reduce, rules_shape
+from penstock.vectorize import rules_join, rules_reduce
 from penstock.vectorize.rulebook import RULES, Rule, align, cast_place, fresh_copy, place_of, rule
 from penstock.vectorize.tape import Tape
 
-__all__ = ["ROWWISE", "RULES", "STATIC", "UFUNC_METHODS", "WRITING", "cast_place", "fresh_copy"]
+__all__ = ["RULES", "STATIC", "UFUNC_METHODS", "WRITING", "cast_place", "fresh_copy"]
 
 
 _IN_PLACE = frozenset(
@@ -142,7 +142,7 @@ def _named(module: Any, names: str) -> set[Any]:
     return {getattr(module, name) for name in names.split() if hasattr(module, name)}
 
 
-ROWWISE: frozenset[Any] = frozenset(
+_ROWWISE: frozenset[Any] = frozenset(
     _named(
         np,
         "around append average clip column_stack concatenate convolve corrcoef correlate cov cross cumprod cumsum "
@@ -154,20 +154,19 @@ ROWWISE: frozenset[Any] = frozenset(
         "rot90 round searchsorted select sinc sort argsort squeeze stack std sum swapaxes take take_along_axis "
         "tensordot tile trace trapezoid transpose tril triu unpackbits unravel_index ravel_multi_index unwrap "
         "vander var vdot vstack where all any amax amin argmax argmin angle broadcast_to expand_dims atleast_1d "
-        "atleast_2d atleast_3d split array_split hsplit vsplit dsplit full_like block piecewise",
+        "atleast_2d atleast_3d split array_split hsplit vsplit dsplit block",
     )
+    | _named(np.linalg, "norm det inv solve pinv matrix_power cholesky slogdet eigvalsh vector_norm matrix_norm")
 )
-"""Functions whose result has a shape and dtype that follow from those of the arguments, and that may be called row by row."""
 
-
-def add_rowwise(functions: set[Any]) -> None:
-    """Let more functions be called row by row."""
-    global ROWWISE
-    ROWWISE = ROWWISE | functions
-
-
-add_rowwise(
-    _named(np.linalg, "norm det inv solve pinv matrix_power cholesky slogdet eigvalsh trace vector_norm matrix_norm")
+FIXED_COUNTS = _named(
+    np,
+    "array_split broadcast_to delete diag diff dsplit expand_dims gradient hsplit insert matrix_power moveaxis pad percentile "
+    "quantile repeat reshape rollaxis rot90 split squeeze swapaxes tile trace tril triu unpackbits vander vsplit",
 )
-for _ours in (rules_shape, rules_reduce):
-    assert _ours.__name__
+"""Functions of which only the first argument may differ from row to row; the others give counts, axes and places."""
+
+
+def is_rowwise(function: Any) -> bool:
+    """Whether it may be called row by row: the shape and dtype of its result follow from those of the arguments."""
+    return function in _ROWWISE or getattr(function, "__module__", "") == "numpy.fft"

@@ -92,7 +92,7 @@ def _train_epoch(
     """Train one epoch, or what is left of it where it was `interrupted`."""
     metrics = RunningMetrics(*interrupted.metrics) if interrupted else RunningMetrics()
     with dataset.iterator(epoch=epoch) as batches:
-        if interrupted:
+        if interrupted and interrupted.pipeline is not None:
             batches.load_state_dict(interrupted.pipeline)
 
         def snapshot() -> Checkpoint:
