@@ -165,11 +165,11 @@ def test_a_buffered_order_is_that_of_a_list_of_slots(
 def test_the_oldest_pending_row_is_known_at_each_step(
     seed: int, buffer_rows: int, chunk_steps: int, stride: int
 ) -> None:
-    _, history = buffered_reference(key_of(seed), buffer_rows, buffer_rows + 120)
+    _, history = buffered_reference(key_of(seed), buffer_rows, buffer_rows + 60)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("penstock.random.orders._CHUNK_STEPS", chunk_steps)  # short orders cross many chunks
         order = BufferedOrder(key_of(seed), buffer_rows)
-        for step in range(0, 120, stride):
+        for step in range(0, 60, stride):
             assert order.oldest_pending(step) == min(history[step])
             order.outputs(step, 3)
             assert order.oldest_pending(max(step - 5, 0)) == min(history[max(step - 5, 0)])

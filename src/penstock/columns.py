@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from penstock.spec import DType, TensorSpec, canonical_dtype, spec_of_value
 
-_SCALAR_DTYPES: dict[type, np.dtype[Any]] = {
+SCALAR_DTYPES: dict[type, np.dtype[Any]] = {
     int: np.dtype(np.int64),
     float: np.dtype(np.float64),
     bool: np.dtype(np.bool_),
     complex: np.dtype(np.complex128),
 }
+"""What Python's own numbers become."""
 
 
 class Dense:
@@ -253,8 +254,8 @@ def column_from_rows(rows: list[Any]) -> Column:
     kinds = set(map(type, rows))
     kind = kinds.pop()
     if not kinds:
-        if kind in _SCALAR_DTYPES and not (kind is int and not _fits_int64(rows)):
-            return Dense(None, _SCALAR_DTYPES[kind], rows)
+        if kind in SCALAR_DTYPES and not (kind is int and not _fits_int64(rows)):
+            return Dense(None, SCALAR_DTYPES[kind], rows)
         if kind is np.ndarray:
             return _column_of_arrays(rows)
         if kind is str or kind is bytes:

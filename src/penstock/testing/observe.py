@@ -46,9 +46,7 @@ def as_failure(error: Exception) -> Failure:
 
 def block_items(block: Block) -> list[Any]:
     """The rows of a block as elements and failures."""
-    return [
-        as_failure(block.errors[row]) if row in block.errors else block.element(row) for row in range(block.rows)
-    ]
+    return [as_failure(block.errors[row]) if row in block.errors else block.element(row) for row in range(block.rows)]
 
 
 def pull(operator: Operator, demands: Iterable[int], limit: int = HORIZON) -> Iterator[tuple[Block, list[Any]]]:

@@ -195,6 +195,10 @@ class ElementFunction:
         self, block: Block, indices: Indices | int, good: Any, extra: Callable[[int], Any] | None
     ) -> tuple[Block | None, dict[int, Exception]]:
         """Results of the rows that succeed, in order, and the errors of the others by row."""
+        if extra is None and self._scalars is not None and scalars_fit(self._scalars, block):
+            collected = self._call_with_scalars(self._scalars, block)
+            if collected is not None:
+                return collected, {}
         rows = block.rows
         places = range(rows) if good is None else good.tolist()
         calls = self._calls(block, None if extra is None else map(extra, places))
@@ -216,6 +220,16 @@ class ElementFunction:
             self._note(failure, block, row, places[row], indices, extra)
         return collected, errors
 
+    def _call_with_scalars(self, proof: ScalarProof, block: Block) -> Block | None:
+        """Results of all rows, called with plain Python numbers; None where a row raises: then each is called anew."""
+        try:
+            results = list(map(self.function, *(column.scalars() for column in block.columns)))  # type: ignore[union-attr]
+        except Exception:
+            return None
+        if proof.treedef == tree.LEAF and proof.output_kinds[0] is not str:
+            return self._results.collect_scalars(results, proof.output_kinds[0])
+        return self._results.collect(results, range(block.rows), {})
+
     def _calls(self, block: Block, extras: Iterator[Any] | None = None) -> Iterator[Any]:
         """An iterator that calls the function for one row after another, on memory that it may write into."""
         writes = self._verdict is None or self._verdict.writes_argument
@@ -231,9 +245,7 @@ class ElementFunction:
                     self.function, ((*element, last) for element, last in zip(elements, extras, strict=True))
                 )
             return map(self.function, elements, extras)
-        if self._scalars is not None and scalars_fit(self._scalars, block):
-            columns: list[Any] = [column.scalars() for column in block.columns]  # type: ignore[union-attr]
-        elif treedef == tree.LEAF or tree.is_flat_tuple(treedef):
+        if treedef == tree.LEAF or tree.is_flat_tuple(treedef):
             columns = [column.values(writes) for column in block.columns]
         else:
             call = starmap if tree.is_tuple(treedef) else map

@@ -108,7 +108,9 @@ class _Search:
             raise Stateful(f"reads `{name}`, a {kind} that could change; make it a tuple or an array")
         if isinstance(value, re.Pattern):
             return Value(FRESH, library=True)
-        if isinstance(value, types.ModuleType) or callable(value):
+        if isinstance(value, (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)):
+            return Value(FRESH, value)
+        if callable(value):
             return Value(CAPTURED, value)
         return Value(CAPTURED, value, "object")
 
@@ -138,7 +140,7 @@ class _Search:
         """Change `target` itself."""
         if target.known is not UNKNOWN and is_constant(target.known):
             return
-        if target.origin == CAPTURED or target.kind in ("object", "unclear") or target.library:
+        if target.origin == CAPTURED or target.known is not UNKNOWN or target.kind in ("object", "unclear") or target.library:
             raise Stateful(f"{how} of an object that lives outside the function")
         self.writes = True
         self.writes_argument |= target.origin == ARGUMENT

@@ -8,7 +8,7 @@ import numpy as np
 
 from penstock import tree
 from penstock.block import Block
-from penstock.columns import SparseTensor, column_from_rows, component
+from penstock.columns import SCALAR_DTYPES, Dense, SparseTensor, column_from_rows, component
 from penstock.errors import SpecError
 
 _COMPONENTS = (np.ndarray, np.generic, int, float, complex, bool, str, bytes, SparseTensor)
@@ -36,6 +36,11 @@ class Results:
                     self._treedef = treedef
                     return Block(treedef, [column_from_rows(c) for c in columns], len(results), fresh=True)
         return self._collect_structures(results, rows, errors)
+
+    def collect_scalars(self, results: list[Any], kind: type) -> Block:
+        """Results that are proven to be plain Python numbers of one kind, and bare ones."""
+        self._treedef = tree.LEAF
+        return Block(tree.LEAF, [Dense(None, SCALAR_DTYPES[kind], results)], len(results), fresh=True)
 
     def _collect_structures(
         self, results: list[Any], rows: list[int] | range, errors: dict[int, Exception]

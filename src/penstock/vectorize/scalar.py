@@ -31,10 +31,12 @@ class ScalarProof:
     """What was proven of one function; see `prove_scalars`.
 
     Attributes:
+        treedef: The structure of the result.
         output_kinds: `int`, `bool`, `float` or `str` for each component of the result.
     """
 
-    def __init__(self, paths: list[_Path], output_kinds: tuple[type, ...]) -> None:
+    def __init__(self, paths: list[_Path], treedef: tree.Treedef, output_kinds: tuple[type, ...]) -> None:
+        self.treedef = treedef
         self.output_kinds = output_kinds
         self._paths = paths
         self._proven: Interval | None = None
@@ -80,7 +82,7 @@ def prove_scalars(function: Callable[..., object], spec: Spec) -> ScalarProof | 
         if path.different or (shape is not None and found is not None and shape != found):
             return None
         found = found or shape
-    return None if found is None else ScalarProof(paths, found[1])
+    return None if found is None else ScalarProof(paths, *found)
 
 
 def _follow(function: Callable[..., object], spec: Spec, path: _Path) -> tuple[Any, tuple[type, ...]] | None:
