@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls
+from penstock.ends.fingerprint import fingerprint
 from penstock.engine.iterator import DatasetIterator
 from penstock.node import Node, rebuild, walk
 from penstock.optimizer.optimize import optimize
 from penstock.transforms.prefetch import Prefetch
-from penstock.vectorize.function import ElementFunction
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -40,28 +39,6 @@ def _bind(node: Node, facts: list[Any] | None, found: list[Any]) -> Node:
     if not inputs:
         return bound
     return bound.with_inputs([_bind(part, facts, found) for part in inputs])
-
-
-def fingerprint(written: Node) -> dict[str, Any]:
-    """What a state says of its pipeline: the steps, and a hash of each user function's code."""
-    functions: dict[str, str] = {}
-    for node in walk(written):
-        for function in _functions(node):
-            code = getattr(function.function, "__code__", None)
-            if code is not None:
-                text = repr((code.co_code, [c for c in code.co_consts if not hasattr(c, "co_code")], code.co_names))
-                functions[node.signature()] = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return {"plan": [node.signature() for node in reversed(walk(written))], "functions": functions}
-
-
-def _functions(node: Node) -> list[ElementFunction]:
-    found = []
-    for name in ("function", "predicate", "functions"):
-        value = getattr(node, name, None)
-        found += [
-            item for item in (value if isinstance(value, tuple) else [value]) if isinstance(item, ElementFunction)
-        ]
-    return found
 
 
 def iterate(self: Dataset[T]) -> DatasetIterator[T]:

@@ -42,7 +42,8 @@ class DatasetIterator(Generic[T_co]):
         self._written = written
         self._prepare = prepare
         self._read_only = read_only
-        self._fingerprint = fingerprint
+        self._describe = fingerprint
+        self._described: dict[str, Any] | None = None
         self._start(*prepare(written, facts))
 
     def _start(self, plan: Node, facts: Any) -> None:
@@ -147,18 +148,22 @@ class DatasetIterator(Generic[T_co]):
         >>> next(iterator), iterator.state_dict()["taken"]
         (np.int64(0), 1)
         """
-        fingerprint = {} if self._fingerprint is None else self._fingerprint(self._written)
         at: State = self._before
         if at is None:
             at = self._open().get_state() if not self._closed else None
         return {
             "version": _VERSION,
-            **fingerprint,
+            **self._fingerprint(),
             "facts": self._facts,
             "ended": self._closed and self._block is None,
             "at": at,
             "taken": self._taken + self._skip,
         }
+
+    def _fingerprint(self) -> dict[str, Any]:
+        if self._described is None:
+            self._described = {} if self._describe is None else self._describe(self._written)
+        return self._described
 
     def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> None:
         """Go to where `state` was taken; the next element is the one that followed it.
@@ -171,8 +176,8 @@ class DatasetIterator(Generic[T_co]):
             StateError: The state is damaged, of a newer version, or of another pipeline; shows both.
         """
         _check_form(state)
-        if self._fingerprint is not None:
-            _compare(state, self._fingerprint(self._written), strict)
+        if self._describe is not None:
+            _compare(state, self._fingerprint(), strict)
         self.close()
         try:
             self._start(*self._prepare(self._written, _restoring(state["facts"])))

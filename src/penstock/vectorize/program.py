@@ -155,7 +155,7 @@ def _needed(tape: Tape, places: Sequence[int]) -> list[Step]:
     wanted = set(places)
     kept = []
     for step in reversed(tape.steps):
-        if step.place in wanted or getattr(step.function, "may_raise", False):
+        if step.place in wanted or step.name == "power" or getattr(step.function, "may_raise", False):
             wanted.update(step.arguments)
             kept.append(step)
     return kept[::-1]

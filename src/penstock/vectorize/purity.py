@@ -140,7 +140,12 @@ class _Search:
         """Change `target` itself."""
         if target.known is not UNKNOWN and is_constant(target.known):
             return
-        if target.origin == CAPTURED or target.known is not UNKNOWN or target.kind in ("object", "unclear") or target.library:
+        if (
+            target.origin == CAPTURED
+            or target.known is not UNKNOWN
+            or target.kind in ("object", "unclear")
+            or target.library
+        ):
             raise Stateful(f"{how} of an object that lives outside the function")
         self.writes = True
         self.writes_argument |= target.origin == ARGUMENT

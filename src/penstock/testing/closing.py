@@ -1,0 +1,66 @@
+"""The law of closing: nothing runs on and nothing stays open after the end, a `close`, or a forgotten iterator."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from penstock.testing.case import Chain
+from penstock.testing.observe import first, observe
+
+_open_generators: set[int] = set()
+
+
+def watched(elements: list[Any]) -> Iterator[Any]:
+    """A generator of `elements` that the law of closing watches: whether it was left open."""
+    mark = id(object())
+    while mark in _open_generators:
+        mark += 1
+    _open_generators.add(mark)
+    try:
+        yield from elements
+    finally:
+        _open_generators.discard(mark)
+
+
+def close(chain: Chain, choose: Callable[[int, int], int]) -> None:
+    """An iterator that is closed, dropped, left by an exception or read to its end leaves no thread and no generator."""
+    expected = first(chain.elements())
+    count = choose(0, len(expected))
+    threads, generators = set(threading.enumerate()), set(_open_generators)
+
+    elements = iter(chain.build())
+    observe(elements, count)
+    state = elements.state_dict()
+    elements.close()
+    elements.close()
+    _check(threads, generators, f"close() after {count} elements")
+    assert observe(elements) == [], "close: an iterator went on after close()"
+    assert elements.state_dict() == state or count == len(expected), "close: close() changed the state"
+
+    elements = iter(chain.build())
+    observe(elements, count)
+    del elements
+    gc.collect(0)
+    _check(threads, generators, f"the iterator was forgotten after {count} elements")
+
+    try:
+        with iter(chain.build()) as elements:
+            observe(elements, count)
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
+    _check(threads, generators, f"an exception after {count} elements")
+
+    elements = iter(chain.build())
+    if len(observe(elements)) == len(expected) and observe(elements, 1) == []:
+        _check(threads, generators, "the end")
+
+
+def _check(threads: set[threading.Thread], generators: set[int], when: str) -> None:
+    running = [thread.name for thread in threading.enumerate() if thread not in threads]
+    assert not running, f"close: after {when}, threads {running} still run"
+    left = _open_generators - generators
+    assert not left, f"close: after {when}, {len(left)} generators are still open"
