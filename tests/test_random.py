@@ -127,6 +127,13 @@ def test_a_generator_depends_on_key_and_index_alone(index: int, before: int) -> 
     assert generator_at(KEY, index).integers(0, 2**32, 5, dtype=np.uint32).tolist() == expected
 
 
+@given(index=st.integers(0, 2**64 - 1))
+def test_a_generator_starts_at_the_first_half_of_its_first_number(index: int) -> None:
+    first = int(generator_at(KEY, index).bit_generator.random_raw())
+    drawn = generator_at(KEY, index).integers(0, 2**32, 2, dtype=np.uint32).tolist()
+    assert drawn == [first & (2**32 - 1), first >> 32]
+
+
 def test_generators_of_different_indices_are_independent() -> None:
     first = np.array([generator_at(KEY, index).random(2) for index in range(4000)])
     assert len(np.unique(first)) == first.size

@@ -59,7 +59,7 @@ class Block:
         if self.errors:
             found = {at: self.errors.get(int(row)) for at, row in enumerate(indices)}
             errors = {at: error for at, error in found.items() if error is not None}
-        return Block(self.treedef, columns, len(indices), errors, fresh=True)
+        return Block(self.treedef, columns, len(indices), errors, fresh=not _holds_objects(columns))
 
     def private(self) -> Block:
         """This block in memory that may be written into: itself if it is fresh, else a copy."""
@@ -107,7 +107,16 @@ def block_from_elements(elements: Iterable[Any]) -> Block:
     flat = [tree.flatten(element) for element in elements]
     treedef = flat[0][1]
     columns = [column_from_rows([leaves[at] for leaves, _ in flat]) for at in range(treedef.num_leaves)]
-    return Block(treedef, columns, len(flat), fresh=True)
+    return Block(treedef, columns, len(flat), fresh=is_own_memory(columns, len(flat)))
+
+
+def is_own_memory(columns: Sequence[Column], rows: int) -> bool:
+    """Whether columns just made from components share no memory with them: those of one row and of objects do."""
+    return rows > 1 and not _holds_objects(columns)
+
+
+def _holds_objects(columns: Sequence[Column]) -> bool:
+    return any(isinstance(column, Objects) for column in columns)
 
 
 def concatenate(blocks: Sequence[Block]) -> Block:
@@ -124,7 +133,7 @@ def concatenate(blocks: Sequence[Block]) -> Block:
         return Block(None, (), start, errors)
     filled = [block if block.treedef is not None else _placeholders(donor, block.rows) for block in blocks]
     columns = [concatenate_columns(list(parts)) for parts in zip(*(block.columns for block in filled), strict=True)]
-    return Block(donor.treedef, columns, start, errors, fresh=True)
+    return Block(donor.treedef, columns, start, errors, fresh=not _holds_objects(columns))
 
 
 def _placeholders(donor: Block, rows: int) -> Block:

@@ -12,6 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+
+from penstock.errors import DataLossError, StateError
+from penstock.recipes import datasets
+from penstock.recipes.training.checkpoint import Checkpoint, read_checkpoint, replacing, write_checkpoint
+from penstock.recipes.training.run import train
+from penstock.recipes.training.session import StepClock, checkpoint_path
+from penstock.recipes.training.settings import LOOPS, STYLES, Settings
 from tests.recipes.training_runs import (
     EPOCHS,
     NUM_STEPS,
@@ -23,13 +30,6 @@ from tests.recipes.training_runs import (
     paused_process,
     short_run,
 )
-
-from penstock.errors import DataLossError, StateError
-from penstock.recipes import datasets
-from penstock.recipes.training.checkpoint import Checkpoint, read_checkpoint, replacing, write_checkpoint
-from penstock.recipes.training.run import train
-from penstock.recipes.training.session import StepClock, checkpoint_path
-from penstock.recipes.training.settings import LOOPS, STYLES, Settings
 
 BACKEND = keras.backend.backend()
 
@@ -62,12 +62,12 @@ def whole_run(loop: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("loop", LOOPS)
 def test_reaches_97_percent_on_digits(style: str, loop: str, tmp_path: Path) -> None:
-    settings = Settings("digits", tmp_path, style=style, loop=loop, backend=BACKEND, epochs=4)
+    settings = Settings("digits", tmp_path, style=style, loop=loop, backend=BACKEND, epochs=6)
     data = datasets.load("digits")
     result = train(settings, data, progress=False)
     assert result.test_accuracy >= 0.97
-    assert result.num_steps == len(logged_losses(tmp_path)) == 4 * 45
-    assert len(result.history) == 4
+    assert result.num_steps == len(logged_losses(tmp_path)) == 6 * 45
+    assert len(result.history) == 6
     assert 0 < result.waiting_share < 1
     loaded = keras.saving.load_model(result.model_path)
     logits = keras.ops.convert_to_numpy(loaded(data.test_images[..., None] / np.float32(255), training=False))
@@ -189,13 +189,26 @@ class TestCheckpoint:
         path = tmp_path / "checkpoint.npz"
         write_checkpoint(path, self.CHECKPOINT)
         whole = path.read_bytes()
-        broken = [whole[:length] for length in range(0, len(whole), 97)]
-        broken += [whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :] for at in (150, len(whole) // 2)]
-        broken += [b"no checkpoint at all"]
-        for content in broken:
+        for content in (*(whole[:length] for length in range(0, len(whole), 97)), b"no checkpoint at all"):
             path.write_bytes(content)
             with pytest.raises(DataLossError, match=r"checkpoint\.npz is cut off or corrupt"):
                 read_checkpoint(path, self.CHECKPOINT.identity)
+
+    def test_changed_byte_is_found_or_changes_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "checkpoint.npz"
+        write_checkpoint(path, self.CHECKPOINT)
+        whole = path.read_bytes()
+        num_found = 0
+        for place in range(0, len(whole), 7):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+            try:
+                found = read_checkpoint(path, self.CHECKPOINT.identity)
+            except DataLossError:
+                num_found += 1
+            else:  # For instance the time of day in the header of an entry.
+                assert found.step == self.CHECKPOINT.step
+                assert found.losses.tolist() == self.CHECKPOINT.losses.tolist()
+        assert num_found > len(whole) // 7 // 2
 
     def test_another_run_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "checkpoint.npz"

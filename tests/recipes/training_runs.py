@@ -35,8 +35,8 @@ def few_digits() -> ImageData:
 
 def short_run(save_dir: Path, **changes: Any) -> Settings:
     backend = os.environ["KERAS_BACKEND"]
-    options = {"style": "nested", "loop": "fit", "backend": backend, "epochs": EPOCHS, "save_every": SAVE_EVERY}
-    return Settings("digits", save_dir, batch_size=ROWS, seed=11, **{**options, **changes})
+    options = {"style": "nested", "backend": backend, "epochs": EPOCHS, "batch_size": ROWS, "save_every": SAVE_EVERY}
+    return Settings("digits", save_dir, seed=11, **{**options, **changes})
 
 
 def logged_losses(save_dir: Path) -> list[str]:

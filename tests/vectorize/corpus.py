@@ -1,6 +1,6 @@
-"""Two hundred per-element functions as people write them, with data to run each on.
+"""Three hundred per-element functions as people write them, with data to run each on.
 
-150 of them compute with arrays alone; `REFUSED` holds 50 that must never run on blocks.
+`CASES` compute with arrays alone; `REFUSED` holds some fifty that must never run on blocks.
 """
 
 from __future__ import annotations

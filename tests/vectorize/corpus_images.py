@@ -6,6 +6,7 @@ import functools
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from tests.vectorize.corpus import (
     case,
     float_image,

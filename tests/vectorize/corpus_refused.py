@@ -14,6 +14,7 @@ from collections import Counter, deque
 from typing import Any
 
 import numpy as np
+
 from tests.vectorize.corpus import (
     float_image,
     gray,

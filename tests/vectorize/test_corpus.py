@@ -1,4 +1,4 @@
-"""Two hundred functions as people write them: what runs on blocks gives every bit that one element at a time gives."""
+"""Three hundred functions as people write them: on blocks they give every bit that they give for one element."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.vectorize import corpus_images, corpus_refused, corpus_tables  # noqa: F401  they fill the corpus
-from tests.vectorize.corpus import CASES, REFUSED, ROWS, Case
 
 from penstock import tree
 from penstock.node import Purity
 from penstock.spec import Spec, spec_of_element
 from penstock.vectorize.purity import judge
 from penstock.vectorize.trace import Refusal, Trace, trace
+from tests.vectorize import corpus_images, corpus_refused, corpus_tables  # noqa: F401  they fill the corpus
+from tests.vectorize.corpus import CASES, REFUSED, ROWS, Case
 
-LEAST_VECTORISED = 145
+LEAST_SHARE = 0.97
+"""Of the functions that compute with arrays alone, those that run on blocks."""
 
 
 def columns_of(case: Case) -> tuple[list[Any], tree.Treedef]:
@@ -76,8 +77,9 @@ def check(case: Case, traced: Trace, columns: list[Any], treedef: tree.Treedef) 
     assert all(same_bits(old, new) for old, new in zip(before, columns, strict=True) if old.dtype != object), case.name
 
 
-def test_there_are_two_hundred_functions() -> None:
-    assert (len(CASES), len(REFUSED)) >= (150, 50)
+def test_there_are_enough_functions() -> None:
+    assert len(CASES) >= 150
+    assert len(REFUSED) >= 50
     assert len({case.name for case in CASES + REFUSED}) == len(CASES + REFUSED)
 
 
@@ -103,7 +105,7 @@ def test_most_run_on_blocks() -> None:
         traced = refusal_or_trace(case, spec_of_element(element_of(columns, treedef, 0)))
         if isinstance(traced, str):
             refusals[case.name] = traced
-    assert len(CASES) - len(refusals) >= LEAST_VECTORISED, refusals
+    assert len(CASES) - len(refusals) >= LEAST_SHARE * len(CASES), refusals
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)

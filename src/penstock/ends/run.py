@@ -91,14 +91,13 @@ def as_numpy_iterator(self: Dataset[T]) -> DatasetIterator[T]:
 def peek(self: Dataset[T], count: int) -> list[T]:
     """The first elements, without counting as a pass, in this thread, reading as little as there is."""
     node = _without_threads(self._node)
-    elements = DatasetIterator[T](node, prepare, pass_facts(node, 0))
+    elements = DatasetIterator[T](node, prepare, pass_facts(node, 0), fingerprint=fingerprint)
     elements._exact = True
     with elements:
         return [element for _, element in zip(range(count), elements, strict=False)]
 
 
 def _without_threads(node: Node) -> Node:
-
     return rebuild(node, lambda step: step.input if isinstance(step, Prefetch) else step)
 
 

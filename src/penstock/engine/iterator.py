@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 import weakref
 from collections.abc import Callable
 from collections.abc import Iterator as AbstractIterator
@@ -11,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from penstock.block import Block
 from penstock.engine.run import RunContext, open_node
+from penstock.engine.saved_state import VERSION, check_form, compare, facts_to_restore
 from penstock.errors import StateError
 from penstock.node import Node, Operator, State, demand_is_exact
 
@@ -19,7 +19,6 @@ T_co = TypeVar("T_co", covariant=True)
 _LONG_BLOCK_SECONDS = 0.001
 _LARGE_BLOCK_BYTES = 1 << 18
 _MOST_ROWS = 1 << 16
-_VERSION = 1
 
 Prepare = Callable[[Node, Any], tuple[Node, Any]]
 
@@ -37,7 +36,8 @@ class DatasetIterator(Generic[T_co]):
         prepare: Prepare,
         facts: Any = None,
         read_only: bool = False,
-        fingerprint: Callable[[Node], dict[str, Any]] | None = None,
+        *,
+        fingerprint: Callable[[Node], dict[str, Any]],
     ) -> None:
         self._written = written
         self._prepare = prepare
@@ -58,7 +58,9 @@ class DatasetIterator(Generic[T_co]):
         self._elements: AbstractIterator[Any] = iter(())
         self._taken = 0
         self._skip = 0
+        self._errors: list[tuple[int, Exception]] = []
         self._before: State = None
+        self._ended = False
         self._finalizer: Any = None
 
     def __iter__(self) -> DatasetIterator[T_co]:
@@ -75,11 +77,8 @@ class DatasetIterator(Generic[T_co]):
         while True:
             block = self._block
             if block is not None and self._taken < block.rows:
-                error = block.errors.get(self._taken)
-                if error is not None:
-                    self._taken += 1
-                    self._line_up()
-                    raise error
+                if self._errors and self._errors[-1][0] == self._taken:
+                    self._raise_next()
                 self._line_up()
                 for element in self._elements:
                     self._taken += 1
@@ -88,43 +87,73 @@ class DatasetIterator(Generic[T_co]):
                 raise StopIteration
             self._next_block()
 
+    def _raise_next(self) -> None:
+        _, error = self._errors.pop()
+        self._taken += 1
+        try:
+            raise error
+        finally:
+            # The traceback refers to this frame, which would refer to the error: a cycle that keeps both alive.
+            del error
+
     def _next_block(self) -> None:
         operator = self._open()
-        self._before = operator.get_state()
+        # Before the step, so that the state stays right where Ctrl-C breaks it off.
+        self._before, self._block, self._taken = operator.get_state(), None, 0
         began = time.perf_counter()
-        block = operator.next_block(self._skip or self._rows)
+        try:
+            block = operator.next_block(self._skip or self._rows)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._let_go()
+            raise
         if block is None:
-            self._block, self._taken, self._skip = None, 0, 0
-            self._before = operator.get_state()
+            self._before, self._skip, self._ended = operator.get_state(), 0, True
             self.close()
             return
         if self._writable:
             block = block.private()
-        self._block = block
-        self._taken = min(self._skip, block.rows)
-        self._skip -= self._taken
+        self._take_up(block)
         small = self._rows < _MOST_ROWS and block.num_bytes < _LARGE_BLOCK_BYTES // 2
         if small and time.perf_counter() - began < _LONG_BLOCK_SECONDS:
             if self._exact is None:
                 # Not before the first block: judging functions takes longer than a first element needs.
                 self._exact = demand_is_exact(self._plan)
             self._rows = self._rows if self._exact else 2 * self._rows
+
+    def _take_up(self, block: Block) -> None:
+        """Begin with a new block, after the rows that a loaded state has already handed out."""
+        self._taken = min(self._skip, block.rows)
+        self._skip -= self._taken
+        self._errors = sorted(((row, e) for row, e in block.errors.items() if row >= self._taken), reverse=True)
+        self._block = Block(block.treedef, block.columns, block.rows, fresh=block.fresh)
         self._line_up()
 
     def _line_up(self) -> None:
         """Make ready the elements from the current row to the next error."""
         block = self._block
         assert block is not None
-        stop = (
-            min((row for row in block.errors if row >= self._taken), default=block.rows) if block.errors else block.rows
-        )
+        stop = self._errors[-1][0] if self._errors else block.rows
         self._elements = block.slice(self._taken, stop).elements(self._writable)
 
     def _open(self) -> Operator:
         if self._operator is None:
-            self._operator = open_node(self._plan, RunContext(self._prepare))
-            self._finalizer = weakref.finalize(self, self._operator.close)
+            operator = open_node(self._plan, RunContext(self._prepare))
+            if self._before is not None:
+                operator.set_state(self._before)
+            self._adopt(operator)
+            return operator
         return self._operator
+
+    def _adopt(self, operator: Operator) -> None:
+        self._operator = operator
+        self._finalizer = weakref.finalize(self, operator.close)
+
+    def _let_go(self) -> None:
+        """Close the operator; where there is more to come, another one begins at the state before it."""
+        self._operator = None
+        if self._finalizer is not None:
+            self._finalizer()
 
     def __enter__(self) -> DatasetIterator[T_co]:
         return self
@@ -152,17 +181,17 @@ class DatasetIterator(Generic[T_co]):
         if at is None:
             at = self._open().get_state() if not self._closed else None
         return {
-            "version": _VERSION,
+            "version": VERSION,
             **self._fingerprint(),
             "facts": self._facts,
-            "ended": self._closed and self._block is None,
+            "ended": self._ended,
             "at": at,
             "taken": self._taken + self._skip,
         }
 
     def _fingerprint(self) -> dict[str, Any]:
         if self._described is None:
-            self._described = {} if self._describe is None else self._describe(self._written)
+            self._described = self._describe(self._written)
         return self._described
 
     def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> None:
@@ -175,54 +204,27 @@ class DatasetIterator(Generic[T_co]):
         Raises:
             StateError: The state is damaged, of a newer version, or of another pipeline; shows both.
         """
-        _check_form(state)
-        if self._describe is not None:
-            _compare(state, self._fingerprint(), strict)
-        self.close()
+        check_form(state)
+        mine = self._fingerprint()
+        compare(state, mine, strict)
         try:
-            self._start(*self._prepare(self._written, _restoring(state["facts"])))
-            if state["at"] is not None:
-                self._open().set_state(state["at"])
-                self._before = state["at"]
-            self._skip = int(state["taken"])
-            if state["ended"]:
-                self.close()
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            plan, facts = self._prepare(self._written, facts_to_restore(state, mine["plan"]))
+            operator = None
+            if state["at"] is not None and not state["ended"]:
+                operator = open_node(plan, RunContext(self._prepare))
+                operator.set_state(state["at"])
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            if isinstance(error, StateError):
+                raise
             raise StateError(
                 f"load_state_dict(): the state does not fit this pipeline ({error!r}); is it cut off?"
             ) from error
-
-
-def _restoring(facts: Any) -> Any:
-    return [None if fact is None else {**fact, "restores": True} for fact in facts]
-
-
-def _check_form(state: Any) -> None:
-    if not isinstance(state, dict) or "version" not in state:
-        raise StateError(f"load_state_dict(): expected what state_dict() gave, but found {str(state)[:80]!r}")
-    if state["version"] != _VERSION:
-        raise StateError(
-            f"load_state_dict(): the state has version {state['version']}, this penstock reads version {_VERSION}; "
-            "load it with the release that saved it"
-        )
-    missing = [name for name in ("facts", "at", "taken", "ended") if name not in state]
-    if missing:
-        raise StateError(f"load_state_dict(): the state lacks {', '.join(missing)}; it was cut off")
-
-
-def _compare(state: dict[str, Any], mine: dict[str, Any], strict: bool) -> None:
-    if state.get("plan") != mine["plan"] and strict:
-        theirs = "\n  ".join(state.get("plan") or ["nothing"])
-        ours = "\n  ".join(mine["plan"])
-        raise StateError(
-            f"load_state_dict(): the state is of another pipeline.\nThe state's:\n  {theirs}\nThis one:\n  {ours}\n"
-            "Build the pipeline as it was, or pass strict=False"
-        )
-    saved, current = state.get("functions") or {}, mine["functions"]
-    for name, code in current.items():
-        if name in saved and saved[name] != code:
-            warnings.warn(
-                f"load_state_dict(): {name} has changed since the state was saved; its elements may differ",
-                UserWarning,
-                stacklevel=3,
-            )
+        # Only now: a state that is refused leaves the iterator where it was.
+        self.close()
+        self._start(plan, facts)
+        self._before, self._skip = state["at"], state["taken"]
+        if operator is not None:
+            self._adopt(operator)
+        if state["ended"]:
+            self._ended = True
+            self.close()

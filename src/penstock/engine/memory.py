@@ -2,61 +2,55 @@
 
 from __future__ import annotations
 
-import threading
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_RECYCLED_FROM_BYTES = 1 << 20
+_RECYCLED_FROM_BYTES = 1 << 16
 _KEPT_PER_SIZE = 4
+_KEPT_SIZES = 8
 
 
 class Allocator:
-    """Hands out arrays; those of a mebibyte and more are recycled once no array refers to them.
+    """Hands out arrays; those of 64 KiB and more are recycled once no array refers to them.
 
-    A fresh large buffer costs a page fault every 4 KiB, more than filling it. Nothing is shared between two users of a
-    buffer: it returns here only when the last array over it has gone.
+    The page faults of a fresh large buffer cost more than filling it (bench_mnist_memory.py). Nothing is shared between
+    two users of a buffer: it returns here only when the last array over it has gone.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._free: dict[int, list[NDArray[np.uint8]]] = {}
+        # Lists are appended to and popped from without a lock: both are atomic, and buffers come back in any thread,
+        # even in the middle of `allocate`, when the garbage collector runs there.
+        self._free: dict[int, list[bytearray]] = {}
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """An array of this shape and dtype, not cleared."""
-        size = dtype.itemsize
-        for dim in shape:
-            size *= dim
+        size = math.prod(shape) * dtype.itemsize
         if size < _RECYCLED_FROM_BYTES or dtype.hasobject:
             return np.empty(shape, dtype)
-        with self._lock:
-            kept = self._free.get(size)
-            memory = kept.pop() if kept else None
-        if memory is None:
-            memory = np.empty(size, np.uint8)
-        return np.asarray(_Lease(memory, self)).view(dtype).reshape(shape)
-
-    def give_back(self, memory: NDArray[np.uint8]) -> None:
-        """Keep a buffer for the next user; a few per size, and only the sizes used last."""
-        with self._lock:
-            kept = self._free.pop(memory.nbytes, [])
-            if len(kept) < _KEPT_PER_SIZE:
-                kept.append(memory)
-            self._free[memory.nbytes] = kept
-            while len(self._free) > _KEPT_PER_SIZE:
-                del self._free[next(iter(self._free))]
+        free = self._free.get(size)
+        if free is None:
+            if len(self._free) >= _KEPT_SIZES:
+                self._free = {}
+            free = self._free.setdefault(size, [])
+        try:
+            memory = free.pop()
+        except IndexError:
+            memory = bytearray(size)
+        owner = _Owner(size, np.uint8, memory)
+        owner.memory, owner.free = memory, free
+        return np.ndarray(shape, dtype, owner)
 
 
-class _Lease:
-    """Owns a buffer on behalf of all arrays over it, whose `base` it is."""
+class _Owner(np.ndarray[Any, Any]):
+    """The `base` of every array over a buffer; goes when the last of them does, and gives the buffer back."""
 
-    __slots__ = ("__array_interface__", "_allocator", "_memory")
-
-    def __init__(self, memory: NDArray[np.uint8], allocator: Allocator) -> None:
-        self._memory = memory
-        self._allocator = allocator
-        self.__array_interface__ = memory.__array_interface__
+    memory: bytearray
+    free: list[bytearray]
 
     def __del__(self) -> None:
-        self._allocator.give_back(self._memory)
+        free = getattr(self, "free", None)
+        if free is not None and len(free) < _KEPT_PER_SIZE:
+            free.append(self.memory)

@@ -136,9 +136,10 @@ class KerasData(keras.utils.PyDataset):
         Raises:
             ValueError: No state is kept of that place; see `to_keras(resumable=True)`.
         """
+        state = self._feed.state_after(batch)
         if batch == self._length:
-            return {"version": _STATE_VERSION, "epoch": self._feed.epoch + 1, "batch": 0, "iterator": None}
-        return self._feed.state_after(batch)
+            return {**state, "epoch": state["epoch"] + 1, "batch": 0, "iterator": None}
+        return state
 
     def load_state_dict(self, state: State) -> None:
         """Go on after the place where `state` was taken; the next call of `fit` begins there.
@@ -239,7 +240,7 @@ class _Feed:
         self._iterator: Any = None
         self._finished = False
         self._start: State | None = None
-        self._states: deque[tuple[int, State]] = deque(maxlen=_KEPT_STATES)
+        self._states: deque[State] = deque(maxlen=_KEPT_STATES)
 
     @property
     def first_batch(self) -> int:
@@ -294,9 +295,9 @@ class _Feed:
             self._iterator = None
 
     def state_after(self, batch: int) -> State:
-        for kept, state in reversed(self._states):
-            if kept == batch:
-                return {"version": _STATE_VERSION, "epoch": self.epoch, "batch": batch, "iterator": state}
+        for state in reversed(self._states):
+            if state["batch"] == batch:
+                return state
         raise ValueError(
             f"state_dict(): no state is kept of the place after {batch} batches; make the data with "
             f"to_keras(resumable=True) and ask within {_KEPT_STATES} batches"
@@ -316,7 +317,8 @@ class _Feed:
 
     def _keep_state(self) -> None:
         if self._resumable:
-            self._states.append((self.batch, self._iterator.state_dict()))
+            place = {"version": _STATE_VERSION, "epoch": self.epoch, "batch": self.batch}
+            self._states.append({**place, "iterator": self._iterator.state_dict()})
 
 
 def _weighted(batch: Any, class_weight: ClassWeight) -> tuple[Any, Any, np.ndarray[Any, Any]]:

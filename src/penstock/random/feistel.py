@@ -18,9 +18,9 @@ from penstock.random.draws import Key, raw
 
 _Digits = NDArray[np.uint32]
 
-_NUM_ROUNDS = 8  # each changes one digit; 6 pass every test of evenness, the rest is margin
+_NUM_ROUNDS = 8  # each changes one digit; fewer than 6 would be too few, and two more cost 2 ns a place
 _FEWEST_BITS = 4  # of a digit: with 2, some permutations of 5 come out three times as often as others
-_CHUNK_PLACES = 2**15  # three scratch arrays of 128 KiB stay in a core's second cache
+_CHUNK_PLACES = 2**15  # four scratch arrays of 128 KiB: about a core's second cache
 _CONSTANTS_PER_ROUND = 3
 _SHORT_RANGE = 2**31  # up to here both digits fit 32 bits together, and the high one has at most 14
 _MOST_SHORT_HIGH_BITS = 14
@@ -112,8 +112,8 @@ class Feistel:
         """Add hashes, scaled down to the high digit's range, modulo that range."""
         size = self._high_range
         if self._is_short:
-            # The product of the hash's upper bits and the range just fits 32 bits. Of the remaining steps of the scale,
-            # at least 2**18 for 2**14 digits, each digit gets its share up to one: the rounds even that out.
+            # The product of the hash's upper bits and the range just fits 32 bits. It leaves at least 16 values of the
+            # hash to each digit, and to some one more: an unevenness that four such rounds multiply away.
             bits = size.bit_length()
             np.right_shift(hashed, np.uint32(bits), out=hashed)
             np.multiply(hashed, np.uint32(size), out=hashed)

@@ -97,7 +97,7 @@ class Range(Source):
     def slice(self, start: int, stop: int) -> Block | None:
         first = self.start + self.step * start
         last = self.start + self.step * stop
-        if not -(2**62) < last < 2**62:
+        if not self.step or not -(2**62) < last < 2**62:
             return None
         values = np.arange(first, last, self.step, dtype=np.int64).astype(self.dtype, copy=False)
         return Block(tree.LEAF, [Dense(values)], stop - start, fresh=True)

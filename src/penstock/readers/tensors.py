@@ -145,7 +145,9 @@ class TensorSlices(Source):
         return self.block.take(indices)
 
     def slice(self, start: int, stop: int) -> Block | None:
-        return self.block.slice(start, stop)
+        part = self.block.slice(start, stop)
+        # Not fresh, whoever made the block: these rows are read again in each epoch.
+        return Block(part.treedef, part.columns, part.rows)
 
     def signature(self) -> str:
         return f"{self.method}({self.block.rows} elements of {_show(self.known_spec())})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from penstock.dataset import Dataset
@@ -35,6 +36,7 @@ class Case:
         may_drop: Whether it may read any number of elements without yielding one, so that it is not laid over endless
             ones.
         needs_end: Whether it needs an input that ends.
+        reads_itself: Whether its other inputs are to be the chain that it stands in, because elements must be alike.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Case:
     inputs: int = 1
     may_drop: bool = False
     needs_end: bool = False
+    reads_itself: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ class Chain:
 
     def __repr__(self) -> str:
         return ".".join(map(repr, self.steps))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        # Hypothesis shows a chain that breaks a law as the code that builds it.
+        printer.text(repr(self))
 
     def then(self, step: Step) -> Chain:
         """This chain and one more step."""
@@ -152,4 +159,5 @@ def _over(case: Case, below: list[Stream], arguments: dict[str, Any]) -> Stream:
 def _show(value: Any) -> str:
     if isinstance(value, Recording):
         return f"Recording({_show(value.function)})"
-    return getattr(value, "__qualname__", None) or repr(value)
+    code = getattr(value, "__code__", None)
+    return repr(value) if code is None else f"{value.__name__}@{Path(code.co_filename).name}:{code.co_firstlineno}"

@@ -12,7 +12,8 @@ import numpy as np
 
 from penstock import tree
 from penstock.dataset import Dataset
-from penstock.ends.run import bind, fingerprint, pass_facts, prepare
+from penstock.ends.fingerprint import fingerprint
+from penstock.ends.run import bind, pass_facts, prepare
 from penstock.engine.iterator import DatasetIterator
 from penstock.engine.run import RunContext, open_node
 from penstock.errors import CardinalityError

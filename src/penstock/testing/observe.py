@@ -81,10 +81,18 @@ def same(expected: list[Any], found: list[Any], what: str) -> None:
     """
     for at, (left, right) in enumerate(zip(expected, found, strict=False)):
         told = difference(left, right)
-        assert not told, f"{what}: element {at}: {told}\nexpected {expected}\nfound    {found}"
-    assert len(expected) == len(found), (
-        f"{what}: expected {len(expected)} elements, found {len(found)}\nexpected {expected}\nfound    {found}"
-    )
+        assert not told, f"{what}: element {at}: {told}\nexpected {_around(expected, at)}\nfound    {_around(found, at)}"
+    if len(expected) != len(found):
+        at = min(len(expected), len(found))
+        raise AssertionError(
+            f"{what}: {len(found)} elements, not {len(expected)}\n"
+            f"expected {_around(expected, at)}\nfound    {_around(found, at)}"
+        )
+
+
+def _around(items: list[Any], at: int) -> str:
+    start, stop = max(0, at - 4), at + 5
+    return f"{'... ' if start else ''}{items[start:stop]}{' ...' if stop < len(items) else ''}"
 
 
 def difference(expected: Any, found: Any) -> str:

@@ -42,13 +42,14 @@ def _grow(
     if case.inputs > 1 and not cases:
         return chain
     sample = first(chain.elements(), _MOST_ELEMENTS + 1)
-    if len(sample) > _MOST_ELEMENTS and (case.needs_end or case.may_drop or chain.cardinality() != INFINITE):
-        # What comes later costs as much as there are elements, or might look for one for ever.
+    endless = chain.build().cardinality() == INFINITE
+    if (case.needs_end or case.may_drop) if endless else len(sample) > _MOST_ELEMENTS:
+        # It would look for an element for ever, or cost as much as there are elements.
         return chain
     others = []
     for _ in range(case.inputs - 1):
         single = [other for other in cases if other.inputs == 1]
-        others.append(draw(chains_of(sources, single, 2, nested=False)))
+        others.append(chain if case.reads_itself else draw(chains_of(sources, single, 2, nested=False)))
     step = _step(draw, case, sample[:_SAMPLE], tuple(others))
     return chain if step is None else chain.then(step)
 

@@ -81,7 +81,7 @@ def call(tape: Tape, function: Callable[..., Any], args: tuple[Any, ...], kwargs
     plain = substitute((args, kwargs), lambda handle: handle.sample)
     lifted = any(handle.lifted for handle in handles)
     rule = rules.RULES.get(function)
-    if lifted and rule is None and not rules.is_rowwise(function):
+    if lifted and rule is None and not rules.is_rowwise(function) and function not in rules.STATIC:
         raise tape.stop(f"{name} has no batching rule")
     sample = evaluate(tape, name, function, *plain)
     if not isinstance(sample, (np.ndarray, np.generic, tuple, list)):

@@ -14,6 +14,7 @@ from penstock.block import Block
 from penstock.node import Context, Indices, Purity
 from penstock.spec import Spec
 from penstock.vectorize.results import Results, spread
+from penstock.vectorize.returned import ReturnedMemory
 from penstock.vectorize.vectorised import ROWS_TO_PROVE, Vectorised, column_form, difference, form_spec, scalars_fit
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class ElementFunction:
         self._scalars: ScalarProof | None = None
         self._traced: tuple[Spec, Trace | str] | None = None
         self._results = Results(f"{transformation}(): {self.name}")
+        self._returned = ReturnedMemory()
         self._rows_unjudged = _ROWS_UNJUDGED
         self.way = "" if vectorize else "per element: vectorize=False"
 
@@ -202,6 +204,8 @@ class ElementFunction:
         rows = block.rows
         places = range(rows) if good is None else good.tolist()
         calls = self._calls(block, None if extra is None else map(extra, places))
+        if not self._returned.is_trusted and (self._verdict is None or self.purity is Purity.STATEFUL):
+            calls = map(self._returned.keep, calls)
         results: list[Any] = []
         errors: dict[int, Exception] = {}
         while len(results) + len(errors) < rows:
@@ -226,6 +230,8 @@ class ElementFunction:
             results = list(map(self.function, *(column.scalars() for column in block.columns)))  # type: ignore[union-attr]
         except Exception:
             return None
+        if len(results) < block.rows:
+            return None  # the function raised StopIteration, which map takes for the end
         if proof.treedef == tree.LEAF and proof.output_kinds[0] is not str:
             return self._results.collect_scalars(results, proof.output_kinds[0])
         return self._results.collect(results, range(block.rows), {})
@@ -262,6 +268,9 @@ class ElementFunction:
         extra: Callable[[int], Any] | None,
     ) -> None:
         index = indices + place if isinstance(indices, int) else int(indices[place])
+        if error.__traceback__ is not None:
+            # From the user's frame on: ours holds the block, and the error itself.
+            error.__traceback__ = error.__traceback__.tb_next
         error.add_note(f"in {self.transformation}({self.name}), added at {self.origin}, element {index}")
         if hasattr(error, "__dict__") and not hasattr(error, "penstock_replay"):
             last = None if extra is None else partial(extra, place)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from penstock import tree
-from penstock.block import Block
-from penstock.columns import SCALAR_DTYPES, Dense, SparseTensor, column_from_rows, component
+from penstock.block import Block, is_own_memory
+from penstock.columns import SCALAR_DTYPES, Column, Dense, SparseTensor, column_from_rows, component
 from penstock.errors import SpecError
 
 _COMPONENTS = (np.ndarray, np.generic, int, float, complex, bool, str, bytes, SparseTensor)
@@ -26,7 +26,7 @@ class Results:
         known = self._treedef
         if _are_components(results) and (known is None or known == tree.LEAF):
             self._treedef = tree.LEAF
-            return Block(tree.LEAF, [column_from_rows(results)], len(results), fresh=True)
+            return _block(tree.LEAF, [column_from_rows(results)], len(results))
         widths = set(map(len, results)) if set(map(type, results)) == {tuple} else set()
         if len(widths) == 1 and widths != {0}:
             columns = [list(column) for column in zip(*results, strict=True)]
@@ -34,7 +34,7 @@ class Results:
                 treedef = tree.tuple_of([tree.LEAF] * len(columns))
                 if known is None or known == treedef:
                     self._treedef = treedef
-                    return Block(treedef, [column_from_rows(c) for c in columns], len(results), fresh=True)
+                    return _block(treedef, [column_from_rows(c) for c in columns], len(results))
         return self._collect_structures(results, rows, errors)
 
     def collect_scalars(self, results: list[Any], kind: type) -> Block:
@@ -55,7 +55,7 @@ class Results:
             return None
         assert self._treedef is not None
         columns = [column_from_rows(list(column)) for column in zip(*leaves, strict=True)]
-        return Block(self._treedef, columns, len(leaves), fresh=True)
+        return _block(self._treedef, columns, len(leaves))
 
     def _components(self, result: Any) -> list[Any]:
         """The components of one result.
@@ -98,7 +98,11 @@ def spread(
     source = np.zeros(rows, np.intp)
     source[[row for row in range(rows) if row not in everything]] = np.arange(results.rows)
     spread = results.take(source)
-    return Block(spread.treedef, spread.columns, rows, everything, fresh=True)
+    return Block(spread.treedef, spread.columns, rows, everything, spread.fresh)
+
+
+def _block(treedef: tree.Treedef, columns: list[Column], rows: int) -> Block:
+    return Block(treedef, columns, rows, fresh=is_own_memory(columns, rows))
 
 
 def _are_components(values: list[Any]) -> bool:

@@ -43,6 +43,12 @@ class ScalarType:
             return convert(self._tape, np.asarray, (value, self.dtype), {})
         return self._kind(value)
 
+    def __instancecheck__(self, value: Any) -> bool:
+        return isinstance(value, self._kind)
+
+    def __subclasscheck__(self, cls: type) -> bool:
+        return issubclass(cls, self._kind)
+
     def __eq__(self, other: object) -> bool:
         return self._kind == (other._kind if isinstance(other, ScalarType) else other)
 

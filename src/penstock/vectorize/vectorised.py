@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROWS_TO_PROVE = 64
 _MAX_FAILURES = 3
-_LARGE_BYTES = 1 << 20
+_LARGE_BYTES = 1 << 16
 
 
 class Vectorised:
@@ -27,6 +27,8 @@ class Vectorised:
         self._trace = traced
         self._failures = 0
         self._passes = traced.passes
+        # A component that is returned twice would be one piece of memory under two names.
+        self._passes_once = len(set(traced.passes.values())) == len(traced.passes)
         self._treedef = traced.output.treedef
         self._bytes_per_row = sum(_num_bytes(leaf) for leaf in traced.output.leaves)
         self.rows_proven = 0
@@ -49,7 +51,8 @@ class Vectorised:
             self._failures += 1
             return None
         made: list[Column] = [columns[passes[at]] if at in passes else Dense(array) for at, array in enumerate(results)]
-        return Block(self._treedef, made, rows, block.errors, block.fresh or not passes)
+        fresh = not passes or (block.fresh and self._passes_once)
+        return Block(self._treedef, made, rows, block.errors, fresh)
 
 
 def _num_bytes(leaf: TensorSpec) -> int:

@@ -119,8 +119,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
+        # Opened here, as NumPy does not close a file that turns out to be broken.
+        with path.open("rb") as file, np.load(file) as archive:
+            arrays = {name: archive[name] for name in archive.files}
         return json.loads(arrays.pop(_META).tobytes()), arrays
     except (ValueError, KeyError, EOFError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error) as error:
         raise DataLossError(f"{path} is cut off or corrupt ({error}); remove it to train from the beginning") from error

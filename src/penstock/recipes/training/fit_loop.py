@@ -16,7 +16,8 @@ from penstock.recipes.training.variables import copies, export, restore
 def fit(model: keras.Model, dataset: Dataset[Any], session: Session) -> None:
     """Train `model`, compiled here, on batches (images, labels), from where `session` starts to its last epoch."""
     settings, start = session.settings, session.start
-    data = to_keras(dataset, resumable=True)
+    data = to_keras(dataset, first_epoch=start.epoch, resumable=True)
+    assert isinstance(data, KerasData)
     if start.pipeline is not None:
         data.load_state_dict(start.pipeline)
     course = _Course(session, data)

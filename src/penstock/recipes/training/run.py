@@ -141,6 +141,8 @@ def _starting_point(settings: Settings, resume: bool) -> Checkpoint:
 
 
 def _save_model(model: keras.Model, settings: Settings) -> Path:
+    # Without what measured the run, so that the model can be loaded without it too.
+    model.compile(optimizer=model.optimizer, loss=model.loss, metrics=["accuracy"])
     path = settings.save_dir / "model.keras"
     with replacing(path) as file:
         keras.saving.save_model(model, file.name)

@@ -170,12 +170,14 @@ class Session:
         self._save(snapshot, self._epoch + 1, 0)
 
     def _save(self, snapshot: Snapshot, epoch: int, batch: int) -> None:
+        taken = snapshot()
         checkpoint = replace(
-            snapshot(),
+            taken,
             identity=self.settings.identity(),
             epoch=epoch,
             batch=batch,
             step=self.step,
+            pipeline=taken.pipeline if batch else None,
             history=self.history,
             losses=np.array(self._losses),
         )

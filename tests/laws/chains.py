@@ -1,0 +1,32 @@
+"""Chains of all transformations: a new one joins by a row here."""
+
+from penstock.testing import chains_of
+from tests.laws.sources import SOURCES
+from tests.transforms.test_apply import CASE as APPLY
+from tests.transforms.test_batch import CASE as BATCH
+from tests.transforms.test_cache import CASE as CACHE
+from tests.transforms.test_concatenate import CASE as CONCATENATE
+from tests.transforms.test_enumerate import CASE as ENUMERATE
+from tests.transforms.test_filter import CASE as FILTER
+from tests.transforms.test_flat_map import CASE as FLAT_MAP
+from tests.transforms.test_map import CASE as MAP
+from tests.transforms.test_map_batches import CASE as MAP_BATCHES
+from tests.transforms.test_prefetch import CASE as PREFETCH
+from tests.transforms.test_random_map import CASE as RANDOM_MAP
+from tests.transforms.test_repeat import CASE as REPEAT
+from tests.transforms.test_shard import CASE as SHARD
+from tests.transforms.test_shuffle import CASE as SHUFFLE
+from tests.transforms.test_shuffle import WHOLE as SHUFFLE_WHOLE
+from tests.transforms.test_skip import CASE as SKIP
+from tests.transforms.test_take import CASE as TAKE
+from tests.transforms.test_unbatch import CASE as UNBATCH
+from tests.transforms.test_zip import CASE as ZIP
+
+CASES = [
+    *(MAP, MAP, MAP_BATCHES, RANDOM_MAP, ENUMERATE),
+    *(FILTER, SHUFFLE, SHUFFLE, SHUFFLE_WHOLE, REPEAT, TAKE, SKIP, SHARD, CONCATENATE, ZIP),
+    *(FLAT_MAP, BATCH, UNBATCH),
+    *(CACHE, PREFETCH, APPLY),
+]
+
+CHAINS = chains_of(SOURCES, CASES)
