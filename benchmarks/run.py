@@ -155,12 +155,17 @@ def attempt(one: Race, contender: Any, entry: dict[str, Any], verify: bool, seco
 
 def output_of(python: Path, command: list[str]) -> str:
     """The first line that the process prints; it must end well too."""
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    folder = {"PENSTOCK_BENCH_FOLDER": str(mnist_arrays.FOLDER.resolve())}
+    environment = os.environ | {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+        "PENSTOCK_BENCH_FOLDER": str(mnist_arrays.FOLDER.resolve()),
+    }
+    # An installed library has its byte code beside it; without, a checkout would be compiled at each start.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         ended = subprocess.run(
             [str(python), *command],
-            env=os.environ | quiet | folder,
+            env=environment,
             capture_output=True,
             text=True,
             timeout=TRIAL_SECONDS_AT_MOST,

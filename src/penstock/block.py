@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from penstock import tree
 from penstock.columns import Column, Dense, Objects, Sparse, Varlen, column_from_rows, concatenate_columns
+from penstock.errors import SpecError
 from penstock.spec import Spec
 
 __all__ = ["Block", "Column", "Dense", "Objects", "Sparse", "Varlen", "concatenate"]
@@ -74,11 +75,12 @@ class Block:
         if not self.columns:
             return iter([tree.unflatten(self.treedef, ()) for _ in range(self.rows)])
         components = [column.values(writable) for column in self.columns]
-        if self.treedef == tree.LEAF:
-            return iter(components[0])
-        if tree.is_flat_tuple(self.treedef):
-            return zip(*components, strict=True)
         treedef = self.treedef
+        form = tree.form(treedef)
+        if form is tree.Form.BARE:
+            return iter(components[0])
+        if form is tree.Form.FLAT_TUPLE:
+            return zip(*components, strict=True)
         return (tree.unflatten(treedef, leaves) for leaves in zip(*components, strict=True))
 
     def element(self, row: int, writable: bool = False) -> Any:
@@ -116,7 +118,7 @@ def is_own_memory(columns: Sequence[Column], rows: int) -> bool:
 
 
 def _holds_objects(columns: Sequence[Column]) -> bool:
-    return any(isinstance(column, Objects) for column in columns)
+    return Objects in map(type, columns)
 
 
 def concatenate(blocks: Sequence[Block]) -> Block:
@@ -131,6 +133,10 @@ def concatenate(blocks: Sequence[Block]) -> Block:
         start += block.rows
     if donor is None:
         return Block(None, (), start, errors)
+    other = next((b.treedef for b in blocks if b.treedef is not None and b.treedef != donor.treedef), None)
+    if other is not None:
+        found = f"{tree.show(donor.treedef)} and {tree.show(other)}"  # type: ignore[arg-type]
+        raise SpecError(f"elements have the structures {found}; map() them to one")
     filled = [block if block.treedef is not None else _placeholders(donor, block.rows) for block in blocks]
     columns = [concatenate_columns(list(parts)) for parts in zip(*(block.columns for block in filled), strict=True)]
     return Block(donor.treedef, columns, start, errors, fresh=not _holds_objects(columns))

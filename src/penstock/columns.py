@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.spec import DType, TensorSpec, canonical_dtype, spec_of_value
+from penstock.errors import SpecError
+from penstock.spec import DType, TensorSpec, array_of_list, canonical_dtype, spec_of_value
 
 SCALAR_DTYPES: dict[type, np.dtype[Any]] = {
     int: np.dtype(np.int64),
@@ -21,6 +22,8 @@ SCALAR_DTYPES: dict[type, np.dtype[Any]] = {
     complex: np.dtype(np.complex128),
 }
 """What Python's own numbers become."""
+
+_NUMERIC_KINDS = frozenset("biufcmMV")
 
 
 class Dense:
@@ -36,7 +39,10 @@ class Dense:
     ) -> None:
         self._array = array
         self._scalars = scalars
-        self.dtype: DType = canonical_dtype(array.dtype) if dtype is None and array is not None else dtype  # type: ignore[assignment]
+        if dtype is None:
+            assert array is not None
+            dtype = array.dtype if array.dtype.kind in _NUMERIC_KINDS else canonical_dtype(array.dtype)
+        self.dtype: DType = dtype
 
     @property
     def array(self) -> NDArray[Any]:
@@ -272,14 +278,18 @@ def component(value: Any) -> Any:
 
     Raises:
         ValueError: A list is not rectangular.
+        SpecError: It is a class, a set or a generator.
     """
     if isinstance(value, (np.generic, np.ndarray)):
         if value.dtype.kind in "UST":
             return value.astype(object) if value.ndim else value.item()
         return value
-    if isinstance(value, (bool, int, float, complex, list)) or (
-        hasattr(value, "__array__") and hasattr(value, "dtype")
-    ):
+    if isinstance(value, list):
+        return array_of_list(value)
+    if isinstance(value, (set, frozenset, type)) or hasattr(value, "gi_frame"):
+        kind = value if isinstance(value, type) else type(value)
+        raise SpecError(f"a {kind.__name__} is no component; use an array, a number, text, or a tuple or dict of them")
+    if isinstance(value, (bool, int, float, complex)) or (hasattr(value, "__array__") and hasattr(value, "dtype")):
         array = np.asarray(value)
         if array.dtype.kind in "US":
             array = array.astype(object)

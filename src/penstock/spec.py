@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from penstock import tree
 from penstock.errors import SpecError
+
+_NOT_RECTANGULAR = (
+    "a list becomes one array, but this one is not rectangular: its rows differ in length; "
+    "pad its rows, or use from_list() with an entry for each element"
+)
 
 Shape = tuple[int | None, ...]
 DType = np.dtype[Any] | type
@@ -26,6 +31,9 @@ class TensorSpec:
         shape: One entry per axis, None where the size varies; None alone for an unknown number of axes.
         dtype: Anything NumPy takes as a numeric dtype, or `str`, `bytes`, `object`.
     """
+
+    __penstock_component__: ClassVar[bool] = True
+    """A component, though a dataclass, where specs stand in the structure of an element."""
 
     shape: Shape | None
     dtype: DType
@@ -88,11 +96,62 @@ def spec_of_value(value: Any) -> TensorSpec:
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind != "O":
         return TensorSpec(value.shape, value.dtype)
     if isinstance(value, (bool, int, float, complex, list)) or hasattr(value, "__array__"):
-        array = np.asarray(value)
+        array = array_of_list(value) if isinstance(value, list) else np.asarray(value)
         return TensorSpec(array.shape, _object_dtype(array))
     if isinstance(value, np.ndarray):
         return TensorSpec(value.shape, _object_dtype(value))
     return TensorSpec((), object)
+
+
+def array_of_list(value: list[Any]) -> np.ndarray[Any, Any]:
+    """The one array that a list stands for; text and things that are no numbers as objects.
+
+    >>> array_of_list([[1, 2], [3, 4]]).shape, array_of_list(["a", "bc"]).dtype
+    ((2, 2), dtype('O'))
+
+    Raises:
+        ValueError: It is not rectangular, holds dicts or sets, or text beside something else.
+    """
+    first: Any = value
+    while isinstance(first, (list, tuple)) and len(first):
+        first = first[0]
+    if isinstance(first, (dict, set, frozenset)):
+        raise ValueError(
+            f"a list becomes one array and cannot hold a {type(first).__name__}; "
+            "use from_list() with an entry for each element, or a dict of lists"
+        )
+    if isinstance(first, (str, bytes)):
+        return _array_of_text(value)
+    if not isinstance(first, (int, float, complex, list, tuple)) and not hasattr(first, "__array__"):
+        # One by one, since NumPy looks into all that has a length: datasets too.
+        array = np.empty(len(value), object)
+        array[:] = value
+        return array
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(_NOT_RECTANGULAR) from None
+    if array.dtype.kind in "US":
+        return _array_of_text(value)
+    return array
+
+
+def _array_of_text(value: list[Any]) -> np.ndarray[Any, Any]:
+    # As objects from the start: NumPy's own text would lose zero bytes at the end.
+    array = np.array(value, object)
+    kinds = set(map(type, array.flat))
+    if list in kinds or tuple in kinds:
+        raise ValueError(_NOT_RECTANGULAR)
+    for kind in (str, bytes):
+        if kinds == {kind}:
+            return array
+        if all(issubclass(found, kind) for found in kinds):
+            array.flat[:] = [kind(item) for item in array.flat]
+            return array
+    names = sorted(found.__name__ for found in kinds)
+    raise ValueError(
+        f"a list becomes one array, but this one holds {' and '.join(names)}; use a tuple of two components"
+    )
 
 
 def batched(leaf: TensorSpec, rows: int | None) -> TensorSpec:

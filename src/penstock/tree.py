@@ -7,7 +7,9 @@ included. Dicts keep their insertion order; two dicts with the same keys have th
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, cast
 
 import optree
@@ -44,19 +46,37 @@ def paths(treedef: Treedef) -> list[str]:
     return [accessor.codify("") for accessor in accessors]
 
 
+def show(treedef: Treedef) -> str:
+    """A structure in a line, `*` for each component.
+
+    >>> show(flatten((1, {"a": 2}))[1])
+    "(*, {'a': *})"
+    """
+    return str(treedef).removeprefix("PyTreeSpec(").removesuffix(")").removesuffix(f", namespace={_NAMESPACE!r}")
+
+
 def tuple_of(children: Iterable[Treedef]) -> Treedef:
     """The structure of a tuple whose items have the structures `children`."""
     return optree.treespec_tuple(children, namespace=_NAMESPACE)
 
 
-def is_flat_tuple(treedef: Treedef) -> bool:
-    """Whether `treedef` is a plain tuple of bare components, the commonest element by far."""
-    return treedef.type is tuple and treedef.num_nodes == treedef.num_leaves + 1
+class Form(enum.Enum):
+    """The kinds of structure that are worth a way of their own."""
+
+    BARE = "one component"
+    FLAT_TUPLE = "a plain tuple of bare components, the commonest element by far"
+    TUPLE = "any other plain tuple"
+    OTHER = "anything else"
 
 
-def is_tuple(treedef: Treedef) -> bool:
-    """Whether an element is exactly a tuple, which user functions receive as several arguments."""
-    return treedef.type is tuple
+@lru_cache(maxsize=256)
+def form(treedef: Treedef) -> Form:
+    """Which kind of structure this is. Elements that are exactly tuples reach user functions as several arguments."""
+    if treedef == LEAF:
+        return Form.BARE
+    if treedef.type is not tuple:
+        return Form.OTHER
+    return Form.FLAT_TUPLE if treedef.num_nodes == treedef.num_leaves + 1 else Form.TUPLE
 
 
 def children(treedef: Treedef) -> list[Treedef]:

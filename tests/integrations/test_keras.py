@@ -13,6 +13,9 @@ from penstock import Dataset
 from penstock.errors import CardinalityError, SpecError, StateError
 from penstock.integrations.keras import KerasStream, to_keras
 
+# `pytest.warns` hands on the warnings that it does not look for, and with them what torch does inside Keras.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 ROWS = 10
 
 

@@ -19,6 +19,7 @@ class Engine:
     Attributes:
         name: For the ids of tests.
         Dataset: The class under comparison.
+        from_list: What makes a dataset of a list; TensorFlow keeps it outside the class.
         spec: (shape, dtype) of a component, for `output_signature`; dtype `str` for text.
         cast: (value, dtype) to another dtype.
         stack: Values to one with a new first axis.
@@ -28,6 +29,7 @@ class Engine:
 
     name: str
     Dataset: Any
+    from_list: Callable[[list[Any]], Any]
     spec: Callable[[Any, Any], Any]
     cast: Callable[[Any, Any], Any]
     stack: Callable[[Sequence[Any]], Any]
@@ -52,6 +54,7 @@ def _tf_checked(value: Any, verdict: Any) -> Any:
 OURS = Engine(
     name="penstock",
     Dataset=penstock.Dataset,
+    from_list=penstock.Dataset.from_list,
     spec=penstock.TensorSpec,
     cast=lambda value, dtype: value.astype(dtype),
     stack=np.stack,
@@ -62,6 +65,7 @@ OURS = Engine(
 TF = Engine(
     name="tf.data",
     Dataset=tf.data.Dataset,
+    from_list=tf.data.experimental.from_list,
     spec=lambda shape, dtype: tf.TensorSpec(shape, tf.string if dtype in (str, bytes) else dtype),
     cast=tf.cast,
     stack=tf.stack,

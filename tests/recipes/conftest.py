@@ -1,10 +1,7 @@
-"""What Keras and JAX read when they are first imported, in the tests' own process and in those that they start."""
+"""What JAX reads when it is first imported, in the tests' own process and in those that they start."""
 
 import os
 import tempfile
-
-# JAX, unless the one who runs the tests says otherwise.
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 # The tests compile the same few functions many times over; this folder keeps what came of the first time.
 _compiled = tempfile.TemporaryDirectory(prefix="penstock-compiled-")

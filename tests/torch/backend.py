@@ -5,5 +5,5 @@ import os
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed here; `make test-torch` makes an environment that has it")
-if os.environ["KERAS_BACKEND"] != "torch":
-    pytest.skip(f"Keras runs on {os.environ['KERAS_BACKEND']} in this process", allow_module_level=True)
+if (backend := os.environ.get("KERAS_BACKEND")) != "torch":
+    pytest.skip(f"KERAS_BACKEND is {backend}; `make test-torch` sets it to torch", allow_module_level=True)

@@ -1,12 +1,8 @@
-"""Keras reads its backend when it is first imported."""
-
-import os
+"""The tests here are those of other folders, run again on torch; `make test-torch` sets `KERAS_BACKEND` for them."""
 
 import pytest
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
-
-# The tests that are run here again are no test modules of this folder; without this their assertions would say little.
+# They are no test modules of this folder; without this their assertions would say little when they fail.
 pytest.register_assert_rewrite(
     "tests.integrations.test_keras",
     "tests.recipes.test_models",

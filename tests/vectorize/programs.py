@@ -31,7 +31,7 @@ def _masked(x: Any, y: Any) -> Any:
 
 def _first_set(x: Any, y: Any) -> Any:
     x = x.copy()
-    x[0] = y
+    x[0] = y[-1]
     return x
 
 
@@ -49,17 +49,17 @@ def _added_in_place(x: Any, y: Any) -> Any:
 
 ELEMENTWISE: dict[str, Operation] = {
     **{
-        name: (lambda x, y, function=getattr(np, name): function(x))  # type: ignore[misc]
-        for name in "negative abs sqrt exp log sin cos tanh floor ceil rint sign isnan isfinite logical_not square log1p "
-        "exp2 cbrt arctan expm1 reciprocal invert sinh arcsinh log2 log10 trunc signbit degrees".split()
+        name: lambda x, y, name=name: getattr(np, name)(x)  # type: ignore[misc]
+        for name in "negative abs sqrt exp log sin cos tanh floor ceil rint sign isnan isfinite logical_not square "
+        "log1p exp2 cbrt arctan expm1 reciprocal invert sinh arcsinh log2 log10 trunc signbit degrees".split()
     },
     **{
-        name: (lambda x, y, function=getattr(np, name): function(x, y))  # type: ignore[misc]
+        name: lambda x, y, name=name: getattr(np, name)(x, y)  # type: ignore[misc]
         for name in "add subtract multiply divide maximum minimum floor_divide remainder power arctan2 hypot greater "
         "less_equal equal not_equal logical_and bitwise_xor fmax copysign fmod logaddexp heaviside".split()
     },
     **{
-        f"{name} {value!r}": (lambda x, y, function=getattr(np, name), value=value: function(x, value))  # type: ignore[misc]
+        f"{name} {value!r}": lambda x, y, name=name, value=value: getattr(np, name)(x, value)  # type: ignore[misc]
         for name in ("add", "multiply", "power", "divide", "maximum", "less", "floor_divide")
         for value in (2, -1, 0.5, np.float32(1.5), np.uint8(7), True)
     },

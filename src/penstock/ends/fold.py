@@ -43,7 +43,8 @@ def reduce(self: Dataset[T], initial_state: S, reduce_func: Callable[[S, T], S])
         state = reduce_func(state, element)
         found = tree.flatten(state)[1]
         if found != treedef:
-            raise TypeError(f"reduce(): reduce_func returned {found} for element {number}; initial_state has {treedef}")
+            structures = f"{tree.show(found)} for element {number}; initial_state has {tree.show(treedef)}"
+            raise TypeError(f"reduce(): reduce_func returned the structure {structures}; return the same one")
     return state
 
 

@@ -30,7 +30,7 @@ def getitem(self: Dataset[T], index: Any) -> Any:
     """
     if isinstance(index, slice):
         return _slice(self, index)
-    at = calls.count("Dataset[...]", "index", index)
+    at = calls.count("Dataset.__getitem__", "index", index)
     size = self._node.cardinality()
     plan, _ = prepare(self._node, pass_facts(self._node, 0))
     if not plan.access:

@@ -125,8 +125,10 @@ class DatasetIterator(Generic[T_co]):
         """Begin with a new block, after the rows that a loaded state has already handed out."""
         self._taken = min(self._skip, block.rows)
         self._skip -= self._taken
-        self._errors = sorted(((row, e) for row, e in block.errors.items() if row >= self._taken), reverse=True)
-        self._block = Block(block.treedef, block.columns, block.rows, fresh=block.fresh)
+        if block.errors:
+            self._errors = sorted(((row, e) for row, e in block.errors.items() if row >= self._taken), reverse=True)
+            block = Block(block.treedef, block.columns, block.rows, fresh=block.fresh)
+        self._block = block
         self._line_up()
 
     def _line_up(self) -> None:

@@ -57,6 +57,8 @@ def from_generator(
     """
     calls.function("from_generator", "generator", generator)
     signature = _signature(output_types, output_shapes, output_signature)
+    if args is not None and not isinstance(args, (tuple, list)):
+        raise TypeError(f"from_generator(): args must be a tuple, but is {args!r}; write args=({args!r},)")
     values = tuple(component(value) for value in args or ())
     return cls(Generator(generator, values, signature, calls.origin()))
 
@@ -153,7 +155,8 @@ class _GeneratorOperator:
         if self._treedef is None:
             self._treedef = treedef
         if treedef != self._treedef:
-            raise SpecError(f"from_generator(): an element has the structure {treedef}, not {self._treedef}")
+            found = f"the structure {tree.show(treedef)}, not {tree.show(self._treedef)}"
+            raise SpecError(f"from_generator(): an element has {found}; yield the same structure each time")
         if spec is None:
             return tree.unflatten(treedef, [component(leaf) for leaf in leaves])
         names = tree.paths(treedef)
@@ -223,6 +226,8 @@ def _shapes(shapes: Any, treedef: tree.Treedef) -> list[Any]:
     if shapes is None:
         return [None] * treedef.num_leaves
     if treedef == tree.LEAF:
+        if not isinstance(shapes, (tuple, list)) or not all(dim is None or isinstance(dim, int) for dim in shapes):
+            raise TypeError(f"from_generator(): output_shapes is {shapes!r}; write a shape such as (None, 3)")
         return [shapes]
     found: list[Any] = list(shapes.values()) if isinstance(shapes, dict) else list(shapes)
     if len(found) != treedef.num_leaves:

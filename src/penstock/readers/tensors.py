@@ -12,7 +12,7 @@ from penstock.block import Block, block_from_elements
 from penstock.columns import Column, Dense, Sparse, SparseTensor, component
 from penstock.errors import SpecError
 from penstock.node import Indices, Source
-from penstock.spec import Spec, spec_of_element, unify
+from penstock.spec import Spec, array_of_list, spec_of_element, unify
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -77,7 +77,10 @@ def from_tensors(cls: type[Dataset[Any]], tensors: Any) -> Dataset[Any]:
     leaves, treedef = tree.flatten(tensors)
     if not leaves:
         raise ValueError("from_tensors(): there is no component; pass at least one array")
-    element = tree.unflatten(treedef, [component(leaf) for leaf in leaves])
+    try:
+        element = tree.unflatten(treedef, [component(leaf) for leaf in leaves])
+    except ValueError as error:
+        raise type(error)(f"from_tensors(): {error}") from None
     return cls(TensorSlices(block_from_elements([element]), "from_tensors"))
 
 
@@ -111,7 +114,8 @@ def from_list(cls: type[Dataset[Any]], elements: list[Any]) -> Dataset[Any]:
     for at, element in enumerate(elements):
         spec = spec_of_element(element)
         if spec.treedef != treedef:
-            raise SpecError(f"from_list(): entry {at} has the structure {spec.treedef}, entry 0 has {treedef}")
+            found = f"entry {at} has the structure {tree.show(spec.treedef)}, entry 0 has {tree.show(treedef)}"
+            raise SpecError(f"from_list(): {found}; give all entries one structure")
         specs.append(spec)
     block = block_from_elements(elements)
     leaves = list(specs[0].leaves)
@@ -156,7 +160,10 @@ class TensorSlices(Source):
 def _column(leaf: Any, name: str) -> Column:
     if isinstance(leaf, SparseTensor):
         return _sparse_rows(leaf)
-    array = leaf if isinstance(leaf, np.ndarray) else np.asarray(leaf)
+    try:
+        array = array_of_list(leaf) if isinstance(leaf, list) else np.asarray(leaf)
+    except ValueError as error:
+        raise ValueError(f"from_tensor_slices(): {name}: {error}") from None
     if array.ndim == 0:
         raise ValueError(f"from_tensor_slices(): {name} is {leaf!r}, which has no axis to slice; use from_tensors")
     if array.dtype.kind in "UST":

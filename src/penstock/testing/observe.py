@@ -81,7 +81,9 @@ def same(expected: list[Any], found: list[Any], what: str) -> None:
     """
     for at, (left, right) in enumerate(zip(expected, found, strict=False)):
         told = difference(left, right)
-        assert not told, f"{what}: element {at}: {told}\nexpected {_around(expected, at)}\nfound    {_around(found, at)}"
+        assert not told, (
+            f"{what}: element {at}: {told}\nexpected {_around(expected, at)}\nfound    {_around(found, at)}"
+        )
     if len(expected) != len(found):
         at = min(len(expected), len(found))
         raise AssertionError(

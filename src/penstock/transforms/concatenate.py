@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock import block as blocks
+from penstock import tree
 from penstock.block import Block
 from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, State
 from penstock.spec import Spec, TensorSpec, unify
@@ -42,8 +43,8 @@ def concatenate(self: Dataset[T], dataset: Dataset[S]) -> Dataset[T | S]:
     if not isinstance(dataset, type(self)):
         raise TypeError(f"concatenate(): dataset must be a Dataset, but is {dataset!r}")
     left, right = self._node, dataset._node
-    _check(left.known_spec(), right.known_spec())
-    return self._then(Concatenate((*_parts(left), *_parts(right))))
+    spec = _unified(left.known_spec(), right.known_spec())
+    return self._then(Concatenate((*_parts(left), *_parts(right)), spec))
 
 
 def _parts(node: Node) -> tuple[Node, ...]:
@@ -51,14 +52,19 @@ def _parts(node: Node) -> tuple[Node, ...]:
     return node.parts if isinstance(node, Concatenate) else (node,)
 
 
-def _check(left: Spec | None, right: Spec | None) -> None:
+def _unified(left: Spec | None, right: Spec | None) -> Spec | None:
     if left is None or right is None:
-        return
+        return None
     if left.treedef != right.treedef:
-        raise TypeError(f"concatenate(): elements have the structures {left.treedef} and {right.treedef}; map() to one")
+        shown = f"{tree.show(left.treedef)} and {tree.show(right.treedef)}"
+        raise TypeError(f"concatenate(): elements have the structures {shown}; map() them to one")
+    leaves: list[TensorSpec] = []
     for mine, theirs in zip(left.leaves, right.leaves, strict=True):
-        if mine.dtype != theirs.dtype:
+        wider = unify(mine, theirs)
+        if wider is None:
             raise TypeError(f"concatenate(): components are {mine} and {theirs}; map() them to one dtype")
+        leaves.append(wider)
+    return Spec(left.treedef, tuple(leaves))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,16 +72,11 @@ class Concatenate(Node):
     """The elements of each part in turn."""
 
     parts: tuple[Node, ...]
+    spec: Spec | None
+    """Of all parts; kept, since working it out for each of many parts at each of many calls is quadratic."""
 
     def known_spec(self) -> Spec | None:
-        found = self.parts[0].known_spec()
-        for part in self.parts[1:]:
-            other = part.known_spec()
-            if found is None or other is None:
-                return None
-            pairs = zip(found.leaves, other.leaves, strict=True)
-            found = Spec(found.treedef, tuple(unify(*pair) or TensorSpec(None, object) for pair in pairs))
-        return found
+        return self.spec
 
     def cardinality(self) -> int:
         sizes = [part.cardinality() for part in self.parts]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls
-from penstock.block import Block
+from penstock.block import Block, all_errors
 from penstock.errors import SpecError
 from penstock.group import group, ungroup
 from penstock.node import Context, Node, Operator, Purity
@@ -108,19 +108,15 @@ class _MapBatchesOperator(SurplusOperator):
             return None
         number = self._runs
         self._runs += 1
-        rows_in = block.rows
-        stacked = group(block, rows_in, "map_batches", number * self._node.batch_size, self._context)
-        result = self._node.function.apply(stacked, self._context, number)
-        parts = ungroup(result, "map_batches")
-        if not parts.errors and parts.rows != rows_in:
-            name = self._node.function.name
-            error = SpecError(
-                f"map_batches(): {name} was given {rows_in} rows and returned {parts.rows}; return as many"
-            )
-            parts = Block(None, (), 1, {0: error})
+        first = number * self._node.batch_size
+        stacked = group(block, block.rows, "map_batches", first, self._context)
+        parts = ungroup(self._node.function.apply(stacked, self._context, first), "map_batches")
         if parts.errors:
-            # Every element of a run that failed is lost, and stands as that error once.
-            return parts
+            # A run that failed stands as that error in the place of each of its elements.
+            return all_errors(parts.errors[0], block.rows)
+        if parts.rows != block.rows:
+            found = f"{self._node.function.name} was given {block.rows} rows and returned {parts.rows}"
+            return all_errors(SpecError(f"map_batches(): {found}; return as many"), block.rows)
         return parts
 
     def own_state(self) -> Any:

@@ -85,7 +85,7 @@ class Zip(Node):
         return self.parts[0] if self.outer == tree.LEAF else self
 
     def signature(self) -> str:
-        return f"zip({str(self.outer).removeprefix('PyTreeSpec')})"
+        return f"zip({tree.show(self.outer)})"
 
 
 def _joined(outer: tree.Treedef, inner: Sequence[tree.Treedef]) -> tree.Treedef:

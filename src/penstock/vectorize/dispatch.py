@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +40,21 @@ def evaluate(
 
 def operate(tape: Tape, function: np.ufunc, inputs: tuple[Any, ...]) -> Any:
     """An operator of Python, such as `+`."""
+    if function is np.power:
+        return _power(tape, inputs)
     return ufunc(tape, function, "__call__", inputs, {})
+
+
+def _power(tape: Tape, inputs: tuple[Any, ...]) -> Any:
+    """`**`, which is not `np.power`: arrays take short cuts for some exponents, and scalars call C's pow()."""
+    handles = live_handles(tape, inputs)
+    plain = substitute(inputs, lambda handle: handle.sample)
+    sample = evaluate(tape, "power", operator.pow, plain, {})
+    _check_dtype(tape, "power", sample)
+    result = _by_rule(tape, "power", rules.power_operator, sample, inputs, {})
+    if result is None:
+        result = by_rows(tape, "power", operator.pow, inputs, {}, sample)
+    return wrap(tape, result, handles)
 
 
 def operate_in_place(target: Handle, function: np.ufunc, other: Any) -> Any:
@@ -84,8 +99,10 @@ def call(tape: Tape, function: Callable[..., Any], args: tuple[Any, ...], kwargs
     if lifted and rule is None and not rules.is_rowwise(function) and function not in rules.STATIC:
         raise tape.stop(f"{name} has no batching rule")
     sample = evaluate(tape, name, function, *plain)
+    if function in rules.STATIC:
+        return sample
     if not isinstance(sample, (np.ndarray, np.generic, tuple, list)):
-        if not lifted or function in rules.STATIC:
+        if not lifted:
             return sample
         raise tape.stop(f"{name} gives a Python {type(sample).__name__} that depends on values")
     _check_dtype(tape, name, sample)

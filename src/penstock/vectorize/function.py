@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Judging and tracing are imported when a function has been called this often: until then that costs more than it gives.
 _ROWS_UNJUDGED = 256
+_TUPLES = (tree.Form.FLAT_TUPLE, tree.Form.TUPLE)
 
 
 class ElementFunction:
@@ -141,7 +142,10 @@ class ElementFunction:
         form = self._form
         if form is None or (block.treedef is not form[0] and block.treedef != form[0]):
             return False
-        return all(column_form(column) == known for column, known in zip(block.columns, form[1], strict=True))
+        for column, known in zip(block.columns, form[1], strict=True):
+            if column_form(column) != known:
+                return False
+        return True
 
     def _prepare(self, block: Block) -> None:
         """Decide how to run on columns of a new form."""
@@ -244,17 +248,18 @@ class ElementFunction:
             block = Block(block.treedef, [column.copy() for column in block.columns], block.rows, fresh=True)
         treedef = block.treedef
         assert treedef is not None
+        form = tree.form(treedef)
         if extras is not None:
             elements = block.elements(writes)
-            if tree.is_tuple(treedef):
+            if form in _TUPLES:
                 return starmap(
                     self.function, ((*element, last) for element, last in zip(elements, extras, strict=True))
                 )
             return map(self.function, elements, extras)
-        if treedef == tree.LEAF or tree.is_flat_tuple(treedef):
-            columns = [column.values(writes) for column in block.columns]
+        if form is tree.Form.BARE or form is tree.Form.FLAT_TUPLE:
+            columns: list[Any] = [column.values(writes) for column in block.columns]
         else:
-            call = starmap if tree.is_tuple(treedef) else map
+            call = starmap if form in _TUPLES else map
             return call(self.function, block.elements(writes))
         return map(self.function, *columns) if columns else starmap(self.function, [()] * block.rows)
 

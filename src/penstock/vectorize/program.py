@@ -13,6 +13,8 @@ from penstock.vectorize.tape import Array, Step, Tape
 
 Allocate = Callable[[tuple[int, ...], np.dtype[Any]], Array]
 
+Program = Callable[[Sequence[Any], int, Any], list[Any]]
+
 _OWN = -1
 """Instead of a slot to write into: the step makes its own memory."""
 
@@ -44,13 +46,11 @@ class Trace:
     """Names of the operations, for display."""
     passes: dict[int, int]
     """From output leaf to the input leaf that it hands on unchanged."""
-    _template: list[Any] = field(repr=False)
-    _inputs: tuple[tuple[int, int], ...] = field(repr=False)
-    _steps: tuple[tuple[Any, ...], ...] = field(repr=False)
-    """Function, arguments, place, the slot whose memory is written over (or `_OWN`, or -2 - k for output k), shape."""
     _outputs: tuple[_Output, ...] = field(repr=False)
-    _ready: tuple[int, ...] | None = field(repr=False)
-    """The slots of the outputs, where none is passed on and each has memory of its own."""
+    _fresh: Program = field(repr=False)
+    """The steps, every result in memory that NumPy makes."""
+    _placed: Program = field(repr=False)
+    """The same with results written into memory that `allocate` makes."""
 
     def run(
         self,
@@ -71,48 +71,7 @@ class Trace:
         """
         if rows == 0:
             return self._empty(columns, allocate)
-        slots = self._template.copy()
-        slots[0] = rows
-        for place, leaf in self._inputs:
-            column = columns[leaf]
-            slots[place] = column if column.flags.c_contiguous else _row_contiguous(column)  # type: ignore[union-attr]
-        buffers: dict[int, Array] = {}
-        read = slots.__getitem__
-        for function, arguments, place, out, shape in self._steps:
-            if out == _OWN or (out < _OWN and allocate is None):
-                slots[place] = function(*map(read, arguments))
-            elif out > _OWN:
-                slots[place] = function(*map(read, arguments), out=slots[out])
-            else:
-                made = self._outputs[-2 - out]
-                buffer = allocate((rows, *made.shape), made.dtype)  # type: ignore[misc]
-                buffers[-2 - out] = buffer
-                slots[place] = function(*map(read, arguments), out=buffer.reshape(rows, *shape))
-        if allocate is None and self._ready is not None:
-            return [read(place) for place in self._ready]
-        return [self._finished(number, slots, columns, rows, buffers, allocate) for number in range(len(self._outputs))]
-
-    def _finished(
-        self,
-        number: int,
-        slots: list[Any],
-        columns: Sequence[Any],
-        rows: int,
-        buffers: Mapping[int, Array],
-        allocate: Allocate | None,
-    ) -> Any:
-        made = self._outputs[number]
-        if made.leaf is not None:
-            return columns[made.leaf]
-        if number in buffers:
-            return buffers[number]
-        found = slots[made.place]
-        if made.owned and allocate is None:
-            return found
-        shape = (rows, *made.shape)
-        buffer = np.empty(shape, made.dtype) if allocate is None else allocate(shape, made.dtype)
-        buffer[...] = found
-        return buffer
+        return self._fresh(columns, rows, np.empty) if allocate is None else self._placed(columns, rows, allocate)
 
     def _empty(self, columns: Sequence[Any], allocate: Allocate | None) -> list[Any]:
         make = np.empty if allocate is None else allocate
@@ -138,16 +97,81 @@ def build(tape: Tape, inputs: Mapping[int, int], results: Sequence[tuple[int | N
     used = {place for step in steps for place in step.arguments}
     read = {place for leaf, place in results if leaf is None}
     wanted = {place: leaf for place, leaf in inputs.items() if place in used | read}
-    template = [None if slot.lifted else slot.block for slot in tape.slots]
-    runs = tuple(
-        (step.function, step.arguments, step.place, outs.get(step.place, _OWN), np.shape(tape.slots[step.place].sample))
-        for step in steps
-    )
+    writer = _Writer(tape, steps, wanted, outputs, outs)
     passes = {number: leaf for number, (leaf, _) in enumerate(results) if leaf is not None}
     names = tuple(step.name for step in steps)
     uses = frozenset(wanted.values()) | frozenset(passes.values())
-    ready = tuple(made.place for made in outputs) if all(made.owned for made in outputs) else None
-    return Trace(output, uses, names, passes, template, tuple(wanted.items()), runs, outputs, ready)
+    return Trace(output, uses, names, passes, outputs, writer.program(places=False), writer.program(places=True))
+
+
+class _Writer:
+    """Writes the steps as one Python function: reading them from a table costs more than the smaller of them do."""
+
+    def __init__(
+        self,
+        tape: Tape,
+        steps: Sequence[Step],
+        inputs: Mapping[int, int],
+        outputs: Sequence[_Output],
+        outs: Mapping[int, int],
+    ) -> None:
+        self._tape = tape
+        self._steps = steps
+        self._inputs = inputs
+        self._outputs = outputs
+        self._outs = outs
+
+    def program(self, places: bool) -> Program:
+        """The function; with `places`, results are written into memory that `allocate` makes, where a step can."""
+        names: dict[str, Any] = {"row_contiguous": _row_contiguous}
+        known = {0: "rows"}
+        lines = ["def program(columns, rows, allocate):"]
+        for place, leaf in self._inputs.items():
+            known[place] = f"s{place}"
+            lines.append(f"    s{place} = columns[{leaf}]")
+            lines.append(f"    if not s{place}.flags.c_contiguous: s{place} = row_contiguous(s{place})")
+        for number, step in enumerate(self._steps):
+            names[f"f{number}"] = step.function
+            arguments = [self._argument(place, known, names) for place in step.arguments]
+            out = self._outs.get(step.place, _OWN)
+            if out > _OWN:
+                arguments.append(f"out={known[out]}")
+            elif out < _OWN and places:
+                lines.append(self._allocation(-2 - out, names))
+                shape = np.shape(self._tape.slots[step.place].sample)
+                same = shape == self._outputs[-2 - out].shape
+                arguments.append(f"out=b{-2 - out}" + ("" if same else f".reshape((rows, *{shape!r}))"))
+            known[step.place] = f"s{step.place}"
+            lines.append(f"    s{step.place} = f{number}({', '.join(arguments)})")
+        results = [self._result(number, places, known, names, lines) for number in range(len(self._outputs))]
+        lines.append(f"    return [{', '.join(results)}]")
+        exec("\n".join(lines), names)  # the text is made of numbers alone
+        return names["program"]  # type: ignore[no-any-return]
+
+    def _argument(self, place: int, known: Mapping[int, str], names: dict[str, Any]) -> str:
+        if place in known:
+            return known[place]
+        names[f"k{place}"] = self._tape.slots[place].block
+        return f"k{place}"
+
+    def _allocation(self, number: int, names: dict[str, Any]) -> str:
+        made = self._outputs[number]
+        names[f"d{number}"] = made.dtype
+        return f"    b{number} = allocate((rows, *{made.shape!r}), d{number})"
+
+    def _result(
+        self, number: int, places: bool, known: Mapping[int, str], names: dict[str, Any], lines: list[str]
+    ) -> str:
+        made = self._outputs[number]
+        if made.leaf is not None:
+            return f"columns[{made.leaf}]"
+        if made.direct and places:
+            return f"b{number}"
+        found = self._argument(made.place, known, names)
+        if made.owned and not places:
+            return found
+        lines += [self._allocation(number, names), f"    b{number}[...] = {found}"]
+        return f"b{number}"
 
 
 def _needed(tape: Tape, places: Sequence[int]) -> list[Step]:

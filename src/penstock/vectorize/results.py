@@ -66,7 +66,7 @@ class Results:
         """
         leaves, treedef = tree.flatten(tuple(result) if type(result) is list else result)
         if result is None:
-            raise SpecError(f"{self._name} returned None; return the element")
+            raise SpecError(f"{self._name} returned None; return a value for each element")
         for leaf in leaves:
             if isinstance(leaf, (set, frozenset, type)) or hasattr(leaf, "gi_frame"):
                 kind = leaf if isinstance(leaf, type) else type(leaf)
@@ -77,8 +77,9 @@ class Results:
         if self._treedef is None:
             self._treedef = treedef
         elif treedef != self._treedef:
+            found, before = tree.show(treedef), tree.show(self._treedef)
             raise SpecError(
-                f"{self._name} returned the structure {_show(treedef)} where it had returned {_show(self._treedef)}; "
+                f"{self._name} returned the structure {found} where it had returned {before}; "
                 "return the same structure for every element"
             )
         return [component(leaf) for leaf in leaves]
@@ -107,7 +108,3 @@ def _block(treedef: tree.Treedef, columns: list[Column], rows: int) -> Block:
 
 def _are_components(values: list[Any]) -> bool:
     return all(issubclass(kind, _COMPONENTS) for kind in set(map(type, values)))
-
-
-def _show(treedef: tree.Treedef) -> str:
-    return str(treedef).removeprefix("PyTreeSpec(").removesuffix(")").removesuffix(", namespace='penstock'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,15 @@ class _Part:
 
     def __call__(self, *blocks: Any) -> Any:
         return self._function(*blocks)[self._part]
+
+
+def power_operator(tape: Tape, sample: Any, x: Any, y: Any) -> int:
+    """`x ** y`: as `np.power` for integers; for floats where rows take the short cut that the element takes."""
+    if sample.dtype.kind in "biu":
+        return elementwise(tape, sample, np.power, x, y)  # type: ignore[return-value]
+    if sample.dtype.kind != "f" or np.ndim(sample) == 0 or type(y) not in (int, float):
+        raise TypeError("one row at a time")
+    return tape.record("power", operator.pow, [place_of(tape, x), place_of(tape, y)], sample)
 
 
 def _differs_for_scalars(function: np.ufunc, sample: Any, inputs: tuple[Any, ...]) -> bool:

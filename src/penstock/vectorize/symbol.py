@@ -197,7 +197,7 @@ class Symbol(Handle):
         _reduction(np.diagonal),
         _reduction(np.trace),
     )
-    dot, argsort, searchsorted = _reduction(np.dot), _reduction(np.argsort), _reduction(np.searchsorted)
+    argsort, searchsorted = _reduction(np.argsort), _reduction(np.searchsorted)
 
     @property
     def T(self) -> Any:  # NumPy's name for it
@@ -210,6 +210,12 @@ class Symbol(Handle):
     @property
     def imag(self) -> Any:
         return dispatch.call(self.tape, np.imag, (self,), {})
+
+    def dot(self, other: Any) -> Any:
+        """The product with another array."""
+        if not isinstance(self.sample, np.ndarray):
+            raise AttributeError("NumPy's scalars have no attribute 'dot'")
+        return dispatch.call(self.tape, np.dot, (self, other), {})
 
     def transpose(self, *axes: Any) -> Any:
         """Reorder the axes."""

@@ -70,6 +70,7 @@ class BufferedShuffleOperator:
         self._marks: list[tuple[int, State]] = []
         self._size: int | None = None
         self._last_order: Indices | None = None
+        self._oldest_of_last: int | None = None
 
     def next_block(self, rows: int) -> Block | None:
         while self._size is None and self._read < self._step + self._buffer_rows:
@@ -134,12 +135,15 @@ class BufferedShuffleOperator:
         return {"step": self._step, "read_from": start, "size": self._size, "input": state}
 
     def _oldest(self) -> int:
-        if self._size is not None and self._step > self._size - self._buffer_rows:
-            # The rows of the last buffer come out in an order of their own; all are kept until the end.
-            return int(self._order.slots(max(0, self._size - self._buffer_rows)).min())
-        if self._step == 0:
+        last_step = None if self._size is None else self._size - self._buffer_rows
+        if self._step == 0 or (last_step is not None and last_step <= 0):
             return 0
-        return self._order.oldest_pending(self._step)
+        if last_step is None or self._step <= last_step:
+            return self._order.oldest_pending(self._step)
+        if self._oldest_of_last is None:
+            # The rows of the last buffer come out in an order of their own; all are kept until the end.
+            self._oldest_of_last = int(self._order.slots(last_step).min())
+        return self._oldest_of_last
 
     def set_state(self, state: Any) -> None:
         self._step = int(state["step"])
