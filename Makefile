@@ -45,7 +45,8 @@ bench: $(VENV)/.installed-package  ## Measure beside NumPy, tf.data, DataLoader 
 	$(VENV)/bin/python benchmarks/run.py $(ARGS)
 
 laws: $(VENV)/.installed-test  ## The laws on 20,000 generated chains of transformations.
-	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal -m laws --hypothesis-profile=long $(ARGS)
+	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal --hypothesis-profile=long \
+		-o faulthandler_timeout=0 tests/laws $(ARGS)
 
 coverage: $(VENV)/.installed-train $(VENV)/.installed-test  ## Run the tests and print the lines that none reached.
 	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal --ignore=tests/torch --ignore=tests/oracle --cov $(ARGS)

@@ -17,9 +17,9 @@ Entry = dict[str, Any]
 Column = tuple[str, Callable[[Entry, dict[str, Entry]], str]]
 
 HOW_TO_READ = """\
-Made by `make bench` (`python benchmarks/run.py`): {rounds} rounds, each running every program once in a process of its
-own, each round starting with another one; medians over rounds, ratios within a round, 95 % bootstrap intervals.
-Machine: {machine}. Peers: {versions}.
+Made by `make bench` (`python benchmarks/run.py`): every program runs once a round in a process of its own, each round
+starting with another one. Medians over rounds; ratios are taken within a round, with 95 % bootstrap intervals. Peers:
+{versions}.
 
 *limit*: the same work in bare NumPy (bare Python for the branching functions). *per element*: as people write it.
 *by hand*: vectorised by an expert with the library's own shuffle and batch. *own batches*: the user shuffles and
@@ -29,25 +29,21 @@ seconds and extended at its pace. *penstock is*: its speed over that program's; 
 
 
 def machine() -> str:
-    """Processor, cores, Python and NumPy, and how busy the machine was when the run began."""
+    """Processor, cores, Python and NumPy."""
     names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     processor = names[0] if names else platform.processor() or platform.machine()
-    return (
-        f"{os.cpu_count()} cores of {processor}, Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"{time.strftime('%B %Y')}, load {os.getloadavg()[0]:.1f} at the start"
-    )
+    software = f"Python {platform.python_version()}, NumPy {np.__version__}, {time.strftime('%B %Y')}"
+    return f"{os.cpu_count()} cores of {processor}, {software}"
 
 
 def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
-def page(results: dict[str, Any]) -> str:
+def page(tables: list[dict[str, Any]], versions: list[str]) -> str:
     """All of RESULTS.md."""
-    head = HOW_TO_READ.format(
-        rounds=results["rounds"], machine=results["machine"], versions=", ".join(results.get("versions", []))
-    )
-    return "# Benchmarks\n\n" + head + "\n" + "\n\n".join(section(race) for race in results["races"].values()) + "\n"
+    sections = "\n\n".join(section(table) for table in tables)
+    return "# Benchmarks\n\n" + HOW_TO_READ.format(versions=", ".join(versions)) + "\n" + sections + "\n"
 
 
 def section(race: dict[str, Any]) -> str:
@@ -60,7 +56,7 @@ def section(race: dict[str, Any]) -> str:
     lines = [" | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
     lines = [f"| {line} |" for line in lines]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return f"## {race['title']}\n\n" + "\n".join(lines)
+    return f"## {race['title']}\n\n{race['circumstances']}\n\n" + "\n".join(lines)
 
 
 def speeds(entry: Entry) -> list[float]:

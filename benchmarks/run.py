@@ -1,8 +1,11 @@
 """Penstock beside its limit and its peers, each program in its own process, rounds interleaved.
 
-    python benchmarks/run.py              everything, about 25 minutes; writes benchmarks/RESULTS.md
-    python benchmarks/run.py --quick      three short rounds of everything
-    python benchmarks/run.py --only mnist_memory start --rounds 5
+    python benchmarks/run.py                        everything, about 25 minutes
+    python benchmarks/run.py --quick                three short rounds of everything
+    python benchmarks/run.py --only mnist_memory    one workload
+
+Tables are printed as each workload ends. A run of at least nine rounds with the peers also writes them into
+benchmarks/RESULTS.md, beside those of the workloads that were run so before. The trials stay in runs/bench.
 
 The peers live in an environment of their own, `.venv-peers`, which the first run makes. A round runs every contender
 once, each round starting with another one, so that what slows the machine for a while slows all of them; ratios are
@@ -37,6 +40,8 @@ PEERS = HERE.parent / ".venv-peers"
 REQUIREMENTS = HERE / "requirements-peers.txt"
 OWN_MODULES = ("numpy", "penstock.dataset")
 TRIAL_SECONDS_AT_MOST = 180
+FULL_ROUNDS = 9
+"""Fewer give no 95 % interval worth the name."""
 DISTRIBUTIONS = {"penstock.dataset": "penstock", "tensorflow": "tensorflow-cpu", "torch.utils.data": "torch"}
 """Where the distribution's name is not the module's."""
 
@@ -84,18 +89,18 @@ def main() -> None:
     if not options.without_peers:
         make_peers_environment()
     mnist_arrays.write_arrays(options.data_dir)
-    results: dict[str, Any] = {"machine": report.machine(), "rounds": options.rounds, "races": {}}
-    if not options.without_peers:
-        results["versions"] = peer_versions()
+    is_full = options.rounds >= FULL_ROUNDS and not options.without_peers
+    trials = mnist_arrays.FOLDER / ("full.json" if is_full else "latest.json")
+    tables: dict[str, Any] = json.loads(trials.read_text()) if trials.exists() else {}
     for one in RACES:
         if options.only and one.name not in options.only:
             continue
-        results["races"][one.name] = run_race(one, options)
-        (mnist_arrays.FOLDER / "latest.json").write_text(json.dumps(results, indent=1))
-        print("\n" + report.section(results["races"][one.name]) + "\n", flush=True)
-    if not (options.only or options.quick or options.without_peers):
-        (HERE / "RESULTS.md").write_text(report.page(results))
-        print(f"written: {HERE / 'RESULTS.md'}")
+        tables[one.name] = run_race(one, options)
+        trials.write_text(json.dumps(tables, indent=1))
+        print("\n" + report.section(tables[one.name]) + "\n", flush=True)
+        if is_full:
+            in_order = [tables[other.name] for other in RACES if other.name in tables]
+            (HERE / "RESULTS.md").write_text(report.page(in_order, peer_versions()))
 
 
 def parsed() -> argparse.Namespace:
@@ -106,13 +111,14 @@ def parsed() -> argparse.Namespace:
     arguments.add_argument("--data-dir", type=Path, help="folder of MNIST's IDX files instead of synthetic images")
     arguments.add_argument("--without-peers", action="store_true", help="only penstock and the limits")
     options = arguments.parse_args()
-    options.rounds = options.rounds or (3 if options.quick else 9)
+    options.rounds = options.rounds or (3 if options.quick else FULL_ROUNDS)
     options.seconds = 0.5 if options.quick else 1.0
     return options
 
 
 def run_race(one: Race, options: argparse.Namespace) -> dict[str, Any]:
     """Check every contender once, then run the rounds; a contender that fails is reported and left out."""
+    began = os.getloadavg()[0]
     table: dict[str, Any] = {"name": one.name, "title": one.title, "contenders": {}}
     runners = [c for c in one.contenders if not (options.without_peers and c.module not in OWN_MODULES)]
     for contender in runners:
@@ -132,6 +138,8 @@ def run_race(one: Race, options: argparse.Namespace) -> dict[str, Any]:
             if "failure" not in entry and number < (contender.most_rounds or options.rounds):
                 attempt(one, contender, entry, verify=False, seconds=options.seconds)
         print(f"{one.name}: round {number + 1} of {options.rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    busy = f"load {began:.1f} at the start, {os.getloadavg()[0]:.1f} at the end"
+    table["circumstances"] = f"{options.rounds} rounds; {report.machine()}; {busy}."
     return table
 
 

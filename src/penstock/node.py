@@ -70,6 +70,20 @@ class Operator(Protocol):
         """Let go of files and threads; twice is fine."""
 
 
+class Reader:
+    """Who reads what a background operator computes, as far as earlier reads tell; has identity, pickles as new.
+
+    Attributes:
+        eager_reads: How often of late it did nothing between two reads; see `BackgroundOperator`.
+    """
+
+    def __init__(self) -> None:
+        self.eager_reads = 0
+
+    def __reduce__(self) -> Any:
+        return Reader, ()
+
+
 class Context(Protocol):
     """What a running plan offers its operators."""
 
@@ -83,8 +97,13 @@ class Context(Protocol):
     def open_nested(self, node: Node, facts: Any | None = None) -> tuple[Operator, Any]:
         """Bind (as `facts` says), optimise and open the plan of a dataset that a user function returned."""
 
-    def background(self, open_operator: Callable[[], Operator], buffer_rows: int) -> Operator:
-        """Run an operator in a thread of its own, at most `buffer_rows` rows ahead."""
+    def background(
+        self, open_operator: Callable[[], Operator], buffer_rows: int, reader: Reader, is_shareable: Callable[[], bool]
+    ) -> Operator:
+        """Run an operator in a thread of its own, at most `buffer_rows` rows ahead of `reader`.
+
+        `is_shareable` says whether no user code can tell in which thread it runs; asked late, for it takes long.
+        """
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Memory for a batch, not cleared."""

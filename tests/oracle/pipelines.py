@@ -135,9 +135,7 @@ SOURCES = [
     Pipeline("counter downwards", lambda e: e.Dataset.counter(10, -4)),
     Pipeline("counter of int32", lambda e: e.Dataset.counter(2**31 - 2, 1, np.int32).take(2)),
     Pipeline("generator", generated),
-    Pipeline(
-        "generator of nothing", lambda e: e.Dataset.from_generator(list, output_signature=e.spec((), np.int64))
-    ),
+    Pipeline("generator of nothing", lambda e: e.Dataset.from_generator(list, output_signature=e.spec((), np.int64))),
     Pipeline(
         "generator of ragged pairs",
         lambda e: e.Dataset.from_generator(

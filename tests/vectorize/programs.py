@@ -49,17 +49,17 @@ def _added_in_place(x: Any, y: Any) -> Any:
 
 ELEMENTWISE: dict[str, Operation] = {
     **{
-        name: lambda x, y, name=name: getattr(np, name)(x)  # type: ignore[misc]
+        name: lambda x, y, name=name: getattr(np, name)(x)
         for name in "negative abs sqrt exp log sin cos tanh floor ceil rint sign isnan isfinite logical_not square "
         "log1p exp2 cbrt arctan expm1 reciprocal invert sinh arcsinh log2 log10 trunc signbit degrees".split()
     },
     **{
-        name: lambda x, y, name=name: getattr(np, name)(x, y)  # type: ignore[misc]
+        name: lambda x, y, name=name: getattr(np, name)(x, y)
         for name in "add subtract multiply divide maximum minimum floor_divide remainder power arctan2 hypot greater "
         "less_equal equal not_equal logical_and bitwise_xor fmax copysign fmod logaddexp heaviside".split()
     },
     **{
-        f"{name} {value!r}": lambda x, y, name=name, value=value: getattr(np, name)(x, value)  # type: ignore[misc]
+        f"{name} {value!r}": lambda x, y, name=name, value=value: getattr(np, name)(x, value)
         for name in ("add", "multiply", "power", "divide", "maximum", "less", "floor_divide")
         for value in (2, -1, 0.5, np.float32(1.5), np.uint8(7), True)
     },
@@ -76,13 +76,13 @@ ELEMENTWISE: dict[str, Operation] = {
     "round": lambda x, y: np.round(x, 1),
     "nan_to_num": lambda x, y: np.nan_to_num(x),
     "isclose": lambda x, y: np.isclose(x, y),
-    **{f"astype {name}": (lambda x, y, name=name: x.astype(name)) for name in ("float32", "float16", "int64", "bool")},  # type: ignore[misc]
+    **{f"astype {name}": (lambda x, y, name=name: x.astype(name)) for name in ("float32", "float16", "int64", "bool")},
 }
 
 REDUCTIONS: dict[str, Operation] = {
     f"{name} {axis} {keep}": lambda x, y, name=name, axis=axis, keep=keep: getattr(np, name)(
         x, axis=axis, keepdims=keep
-    )  # type: ignore[misc]
+    )
     for name in "sum mean std var min max prod any all argmax argmin".split()
     for axis in (None, 0, -1)
     for keep in (False, True)

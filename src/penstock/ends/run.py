@@ -92,7 +92,7 @@ def peek(self: Dataset[T], count: int) -> list[T]:
     """The first elements, without counting as a pass, in this thread, reading as little as there is."""
     node = _without_threads(self._node)
     elements = DatasetIterator[T](node, prepare, pass_facts(node, 0), fingerprint=fingerprint)
-    elements._exact = True
+    elements._grows = False
     with elements:
         return [element for _, element in zip(range(count), elements, strict=False)]
 

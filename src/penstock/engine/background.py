@@ -10,12 +10,18 @@ from queue import SimpleQueue
 from typing import Any
 
 from penstock.block import Block
-from penstock.node import Operator, State
+from penstock.node import Operator, Reader, State
 
 _SECONDS_TO_STOP = 1.0
 _LONG_STEP_SECONDS = 0.001
 _MAX_RUN_BYTES = 1 << 18
 _MAX_AHEAD_BYTES = 1 << 26
+# A read is eager when the reader was away for less than two threads lose by passing a block on, and for less than half
+# of the time that it waits; a patient one outweighs four eager ones. What this gives shows in bench_mnist_memory.py.
+_EAGER_READS = 32
+_EAGER_AWAY_SECONDS = 60e-6
+_EAGER_SHARE = 2
+_PATIENT_WEIGHT = 4
 
 
 class BackgroundOperator:
@@ -24,42 +30,82 @@ class BackgroundOperator:
     At rest exactly `buffer_rows` rows are computed beyond those handed over; with AUTOTUNE as few as keep the reader
     from waiting, within 64 MiB. Beside each block travels the state before it, so a state is that of the last row
     handed over.
+
+    A reader that does nothing but read gains nothing from a thread, and the two would get in each other's way. When it
+    has waited most of its time for a while, the rows are computed in its own thread, as long as it goes on like that
+    and `is_shareable` says that no user code can tell.
     """
 
-    def __init__(self, open_operator: Callable[[], Operator], buffer_rows: int) -> None:
+    def __init__(
+        self, open_operator: Callable[[], Operator], buffer_rows: int, reader: Reader, is_shareable: Callable[[], bool]
+    ) -> None:
         self._open = open_operator
         self._buffer_rows = buffer_rows
+        self._reader = reader
+        self._is_shareable = is_shareable
         self._producer: _Producer | None = None
         self._before: State = None
         self._block: Block | None = None
         self._taken = 0
         self._ended = False
+        self._left_at = 0.0
 
     def next_block(self, rows: int) -> Block | None:
         if self._ended:
             return None
-        if self._producer is None:
-            restored = None if self._before is None else (self._before, self._taken)
-            self._producer = _Producer(self._open(), self._buffer_rows, restored)
-            self._taken = 0
-        producer = self._producer
-        producer.allow(1)
+        producer = self._producer or self._start()
         block = self._block
+        shared = self._reader.eager_reads >= _EAGER_READS
+        if not shared:
+            producer.allow(1)
         if block is None or self._taken == block.rows:
-            try:
-                self._before, block = producer.receive()
-            except BaseException:
-                self._ended = True
-                raise
-            self._block, self._taken = block, 0
+            block = self._read(producer, rows, shared)
             if block is None:
                 self._ended = True
                 self.close()
                 return None
         start = self._taken
         self._taken = stop = min(block.rows, start + rows)
-        producer.allow(stop - start - 1)
+        if not shared:
+            producer.allow(stop - start - 1)
+        self._left_at = time.perf_counter()
         return block.slice(start, stop)
+
+    def _start(self) -> _Producer:
+        restored = None if self._before is None else (self._before, self._taken)
+        self._producer = _Producer(self._open(), self._buffer_rows, restored)
+        if self._reader.eager_reads < _EAGER_READS or restored is not None:
+            self._reader.eager_reads = min(self._reader.eager_reads, _EAGER_READS - 1)
+            self._producer.fill()
+        self._taken = 0
+        self._left_at = time.perf_counter()
+        return self._producer
+
+    def _read(self, producer: _Producer, rows: int, shared: bool) -> Block | None:
+        """The next block: from the thread, or, where that has come to rest, computed here."""
+        began = time.perf_counter()
+        try:
+            if shared and producer.is_at_rest:
+                self._before, block = producer.compute(rows)
+            else:
+                self._before, block = producer.receive()
+        except BaseException:
+            self._ended = True
+            raise
+        self._block, self._taken = block, 0
+        self._judge_reader(producer, began - self._left_at, time.perf_counter() - began)
+        return block
+
+    def _judge_reader(self, producer: _Producer, away_seconds: float, waited_seconds: float) -> None:
+        """Count eager reads; at enough of them the reader takes over, after a patient one the thread does again."""
+        was_shared = self._reader.eager_reads >= _EAGER_READS
+        if away_seconds < min(_EAGER_AWAY_SECONDS, waited_seconds / _EAGER_SHARE):
+            if self._reader.eager_reads + 1 < _EAGER_READS or was_shared or self._is_shareable():
+                self._reader.eager_reads = min(self._reader.eager_reads + 1, 2 * _EAGER_READS)
+        else:
+            self._reader.eager_reads = max(self._reader.eager_reads - _PATIENT_WEIGHT, 0)
+            if was_shared and self._reader.eager_reads < _EAGER_READS:
+                producer.fill()
 
     def get_state(self) -> State:
         return {"input": self._before, "taken": self._taken, "ended": self._ended}
@@ -73,19 +119,24 @@ class BackgroundOperator:
 
 
 class _Producer:
-    """The thread, its queue, and the credits that bound it."""
+    """The thread, its queue, and the rows that it is allowed to compute."""
 
     def __init__(self, operator: Operator, buffer_rows: int, restored: tuple[State, int] | None) -> None:
         self._operator = operator
         self._restored = restored
         self._results: SimpleQueue[tuple[State, Block | None, BaseException | None]] = SimpleQueue()
         self._credits: SimpleQueue[int] = SimpleQueue()
+        self._outstanding = 0
         self._grows = buffer_rows < 0
         self._ahead = 2 if self._grows else buffer_rows
-        self._credits.put(self._ahead)
         self._stopped = False
         self._thread = threading.Thread(target=self._work, name="penstock-prefetch", daemon=True)
         self._thread.start()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the thread has handed over all that it may compute, and so waits."""
+        return self._outstanding == 0
 
     def receive(self) -> tuple[State, Block | None]:
         """The next block and the state before it; waits for it."""
@@ -93,15 +144,27 @@ class _Producer:
         state, block, error = self._results.get()
         if error is not None:
             raise error
-        if starved and block is not None and self._ahead * block.num_bytes < _MAX_AHEAD_BYTES * block.rows:
-            self.allow(self._ahead)
-            self._ahead *= 2
+        if block is not None:
+            self._outstanding -= block.rows
+            if starved and self._ahead * block.num_bytes < _MAX_AHEAD_BYTES * block.rows:
+                self.allow(self._ahead)
+                self._ahead *= 2
         return state, block
+
+    def compute(self, rows: int) -> tuple[State, Block | None]:
+        """The next block, computed by the caller; only while the thread is at rest."""
+        state = self._operator.get_state()
+        return state, self._operator.next_block(rows)
 
     def allow(self, rows: int) -> None:
         """Let the thread compute `rows` more rows."""
         if rows:
+            self._outstanding += rows
             self._credits.put(rows)
+
+    def fill(self) -> None:
+        """Let the thread compute as far ahead as it should be again."""
+        self.allow(self._ahead - self._outstanding)
 
     def stop(self) -> None:
         """End the thread; if it is inside user code that does not return, leave it behind as a daemon and say so."""

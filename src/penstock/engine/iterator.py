@@ -17,7 +17,7 @@ from penstock.node import Node, Operator, State, demand_is_exact
 T_co = TypeVar("T_co", covariant=True)
 
 _LONG_BLOCK_SECONDS = 0.001
-_LARGE_BLOCK_BYTES = 1 << 18
+_LARGE_BLOCK_BYTES = 1 << 21
 _MOST_ROWS = 1 << 16
 
 Prepare = Callable[[Node, Any], tuple[Node, Any]]
@@ -51,7 +51,7 @@ class DatasetIterator(Generic[T_co]):
         self._facts = facts
         self._operator: Operator | None = None
         self._closed = False
-        self._exact: bool | None = None
+        self._grows = True
         self._writable = plan.yields_batches and not self._read_only
         self._rows = 1
         self._block: Block | None = None
@@ -100,7 +100,7 @@ class DatasetIterator(Generic[T_co]):
         operator = self._open()
         # Before the step, so that the state stays right where Ctrl-C breaks it off.
         self._before, self._block, self._taken = operator.get_state(), None, 0
-        began = time.perf_counter()
+        began = time.perf_counter() if self._grows else 0.0
         try:
             block = operator.next_block(self._skip or self._rows)
         except BaseException as error:
@@ -114,12 +114,17 @@ class DatasetIterator(Generic[T_co]):
         if self._writable:
             block = block.private()
         self._take_up(block)
-        small = self._rows < _MOST_ROWS and block.num_bytes < _LARGE_BLOCK_BYTES // 2
-        if small and time.perf_counter() - began < _LONG_BLOCK_SECONDS:
-            if self._exact is None:
-                # Not before the first block: judging functions takes longer than a first element needs.
-                self._exact = demand_is_exact(self._plan)
-            self._rows = self._rows if self._exact else 2 * self._rows
+        if self._grows:
+            self._grow(block, time.perf_counter() - began)
+
+    def _grow(self, block: Block, seconds: float) -> None:
+        """Ask for twice as much next time, if that is allowed and was quick."""
+        if self._rows >= _MOST_ROWS or block.num_bytes >= _LARGE_BLOCK_BYTES // 2:
+            self._grows = False
+        elif seconds < _LONG_BLOCK_SECONDS and block.rows == self._rows:
+            # Not before the first block: judging functions takes longer than a first element needs.
+            self._grows = not demand_is_exact(self._plan)
+            self._rows = 2 * self._rows if self._grows else self._rows
 
     def _take_up(self, block: Block) -> None:
         """Begin with a new block, after the rows that a loaded state has already handed out."""

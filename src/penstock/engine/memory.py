@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_RECYCLED_FROM_BYTES = 1 << 16
+_RECYCLED_FROM_BYTES = 1 << 20
 _KEPT_PER_SIZE = 4
 _KEPT_SIZES = 8
 
 
 class Allocator:
-    """Hands out arrays; those of 64 KiB and more are recycled once no array refers to them.
+    """Hands out arrays; those of a mebibyte and more are recycled once no array refers to them.
 
     The page faults of a fresh large buffer cost more than filling it (bench_mnist_memory.py). Nothing is shared between
     two users of a buffer: it returns here only when the last array over it has gone.

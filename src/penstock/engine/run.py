@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from penstock.engine.background import BackgroundOperator
 from penstock.engine.by_index import IndexOperator
 from penstock.engine.memory import Allocator
-from penstock.node import Access, Context, IndexOnly, Node, Operator, Source
+from penstock.node import Access, Context, IndexOnly, Node, Operator, Reader, Source
 
 M = TypeVar("M")
 
@@ -40,8 +40,10 @@ class RunContext:
         plan, facts = self._prepare(node, facts)
         return open_node(plan, RunContext(self._prepare, self._allocator)), facts
 
-    def background(self, open_operator: Callable[[], Operator], buffer_rows: int) -> Operator:
-        return BackgroundOperator(open_operator, buffer_rows)
+    def background(
+        self, open_operator: Callable[[], Operator], buffer_rows: int, reader: Reader, is_shareable: Callable[[], bool]
+    ) -> Operator:
+        return BackgroundOperator(open_operator, buffer_rows, reader, is_shareable)
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         return self._allocator.allocate(shape, dtype)

@@ -58,12 +58,21 @@ def to_keras(
 
     Returns:
         A `KerasData` where `cardinality()` is known or infinite: progress bars know their length. Else a `KerasStream`;
-        Keras then takes the first epoch's length for all and warns when the data ends; see `assert_cardinality`.
+        Keras then learns the length from the first epoch, and warns when the data ends.
+
+    Raises:
+        ValueError: `resumable` with a dataset of unknown length.
 
     See also: as_numpy_iterator, iterator.
     """
     feed = _Feed(self, class_weight, first_epoch, resumable)
-    return KerasStream(feed) if self.cardinality() == UNKNOWN else KerasData(feed)
+    if self.cardinality() != UNKNOWN:
+        return KerasData(feed)
+    if resumable:
+        raise ValueError(
+            "to_keras(): resumable=True needs a dataset of known or infinite length, as `repeat` makes one"
+        )
+    return KerasStream(feed)
 
 
 class KerasData(keras.utils.PyDataset):
@@ -109,8 +118,8 @@ class KerasData(keras.utils.PyDataset):
         batch = self._feed.next()
         if batch is None:
             raise CardinalityError(
-                f"to_keras(): the dataset says it has {self._length} elements, but pass {self._feed.epoch} ended after "
-                f"{self._feed.batch}; correct it with assert_cardinality()"
+                f"to_keras(): cardinality() is {self._length}, but pass {self._feed.epoch} ended after "
+                f"{self._feed.batch} batches; mend the source, or have it say an unknown length"
             )
         if self._feed.batch == self._length:
             self._feed.finish()

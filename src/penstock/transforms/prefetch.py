@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from penstock import calls
-from penstock.node import Context, Node, Operator
+from penstock.node import Context, Node, Operator, Reader, demand_is_exact
 from penstock.spec import Spec
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def prefetch(self: Dataset[T], buffer_size: int | None) -> Dataset[T]:
     [0, 1, 2]
 
     Nothing is computed before the first element is asked for. After it, exactly `buffer_size` elements beyond those
-    handed over are.
+    handed over are. (A reader that does nothing but wait computes pure steps itself: a thread could not help it.)
 
     Args:
         buffer_size: How many elements (batches, after `batch`); AUTOTUNE or None for as few as keep the reader from
@@ -51,6 +51,7 @@ class Prefetch(Node):
 
     input: Node
     buffer_size: int
+    reader: Reader = field(default_factory=Reader, repr=False)
 
     def known_spec(self) -> Spec | None:
         return self.input.known_spec()
@@ -59,7 +60,12 @@ class Prefetch(Node):
         return self.input.cardinality()
 
     def open(self, context: Context) -> Operator:
-        return context.background(lambda: context.open(self.input), self.buffer_size)
+        return context.background(
+            lambda: context.open(self.input),
+            self.buffer_size,
+            self.reader,
+            is_shareable=lambda: not demand_is_exact(self.input),
+        )
 
     def simplify(self) -> Node:
         return self.input if self.buffer_size == 0 else self

@@ -245,3 +245,8 @@ def pop(state: State, count: int) -> list[Value]:
 def names_of(constant: Any) -> Sequence[str]:
     """The keyword names that an instruction carries as a constant."""
     return constant if isinstance(constant, tuple) else ()
+
+
+def item_of(owner: Value) -> Value:
+    """A part of `owner`, or what iterating over it gives."""
+    return Value(owner.origin, library=owner.library)

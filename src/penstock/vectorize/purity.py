@@ -14,6 +14,7 @@ import numpy as np
 
 from penstock.node import Purity
 from penstock.vectorize import opcodes as _opcodes  # noqa: F401  fills bytecode.HANDLERS
+from penstock.vectorize import opcodes_flow as _opcodes_flow  # noqa: F401
 from penstock.vectorize.allowed import (
     ALIAS_METHODS,
     DATA_METHODS,

@@ -172,7 +172,8 @@ _ROWWISE: frozenset[Any] = frozenset(
 FIXED_COUNTS = _named(
     np,
     "array_split broadcast_to delete diag diff dsplit expand_dims gradient hsplit insert matrix_power moveaxis pad "
-    "percentile quantile repeat reshape rollaxis rot90 split squeeze swapaxes tile trace tril triu unpackbits vander vsplit",
+    "percentile quantile repeat reshape rollaxis rot90 split squeeze swapaxes tile trace tril triu unpackbits vander "
+    "vsplit",
 )
 """Functions of which only the first argument may differ from row to row; the others give counts, axes and places."""
 

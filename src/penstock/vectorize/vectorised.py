@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROWS_TO_PROVE = 64
 _MAX_FAILURES = 3
-_LARGE_BYTES = 1 << 16
+_LARGE_BYTES = 1 << 20
 
 
 class Vectorised:
