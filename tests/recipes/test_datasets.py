@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.recipes.file_server import running_file_server
 
 from penstock.errors import DataLossError, DownloadError
 from penstock.recipes import datasets
 from penstock.recipes.datasets import NAMES, is_at_hand, load
 from penstock.recipes.download import RemoteFile
+from tests.recipes.file_server import running_file_server
 
 STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 ARRAYS = (

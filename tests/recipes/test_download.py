@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.recipes import file_server as server_does
 
 from penstock.errors import DataLossError, DownloadError
 from penstock.recipes import download
 from penstock.recipes.download import RemoteFile, cache_folder, fetch
+from tests.recipes import file_server as server_does
 
 CONTENT = np.random.RandomState(0).bytes(400_000)
 PACKED = gzip.compress(CONTENT)

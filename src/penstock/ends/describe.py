@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -101,6 +100,8 @@ def show(self: Dataset[Any]) -> str:
 
 def show_html(self: Dataset[Any]) -> str:
     """A table of the first elements, for notebooks; computes no more than those."""
+    from html import escape  # only notebooks need it
+
     try:
         elements = peek(self, 5)
     except Exception as error:

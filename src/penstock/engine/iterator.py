@@ -184,15 +184,14 @@ class DatasetIterator(Generic[T_co]):
         >>> next(iterator), iterator.state_dict()["taken"]
         (np.int64(0), 1)
         """
-        at: State = self._before
-        if at is None:
-            at = self._open().get_state() if not self._closed else None
+        if self._before is None and not self._closed:
+            self._before = self._open().get_state()
         return {
             "version": VERSION,
             **self._fingerprint(),
             "facts": self._facts,
             "ended": self._ended,
-            "at": at,
+            "at": self._before,
             "taken": self._taken + self._skip,
         }
 

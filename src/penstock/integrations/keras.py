@@ -259,9 +259,8 @@ class _Feed:
     def prepare(self) -> None:
         """Go to the next pass, or back to the first batch of this one where Keras only looked at its first batches."""
         self.close()
-        learns_shapes = self.is_inside_epoch and self.is_reset_due
-        given_back = not self._finished and self.batch - self.first_batch <= _LOOK_AHEAD
-        if not learns_shapes and not given_back:
+        is_short = self.batch - self.first_batch <= _LOOK_AHEAD
+        if not is_short or (self._finished and not self.is_reset_due):
             self.epoch += 1
             self._start = None
         self._finished = False
