@@ -35,7 +35,12 @@ def count(method: str, name: str, value: Any, minimum: int | None = None, hint: 
 
 def seed(method: str, value: Any) -> int | None:
     """`value` as a seed: None, or an int of any sign folded into 64 bits."""
-    return None if value is None else count(method, "seed", value) % 2**64
+    if value is None:
+        return None
+    try:
+        return operator.index(value) % 2**64
+    except TypeError:
+        raise TypeError(f"{method}(): seed must be an integer or None, but is {value!r}") from None
 
 
 def function(method: str, name: str, value: Any) -> Any:
@@ -55,9 +60,14 @@ def parallel(method: str, num_parallel_calls: int | None) -> None:
         count(method, "num_parallel_calls", num_parallel_calls, 1, "; use AUTOTUNE to leave it open")
 
 
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs code of penstock."""
+    return frame.f_code.co_filename.startswith(_PACKAGE)
+
+
 def origin() -> str:
     """File and line of the nearest caller outside penstock."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and is_ours(frame):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"

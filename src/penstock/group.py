@@ -21,9 +21,11 @@ def group(block: Block, size: int, method: str, first: int, context: Context) ->
     Fresh memory is reshaped where it lies, so what was gathered or computed for a batch is the batch.
     """
     count = block.rows // size
+    if block.errors:
+        return group_ragged(block, np.arange(0, block.rows + 1, size), method, first, context)
     columns: list[Column] = []
     for column in block.columns:
-        if block.errors or not isinstance(column, Dense):
+        if not isinstance(column, Dense):
             return group_ragged(block, np.arange(0, block.rows + 1, size), method, first, context)
         array = column.array
         shape = (count, size, *array.shape[1:])

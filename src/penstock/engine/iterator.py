@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Iterator as AbstractIterator
 from typing import Any, Generic, TypeVar
 
+from penstock import calls
 from penstock.block import Block
 from penstock.engine.run import RunContext, open_node
 from penstock.engine.saved_state import VERSION, check_form, compare, facts_to_restore
@@ -90,10 +91,10 @@ class DatasetIterator(Generic[T_co]):
     def _raise_next(self) -> None:
         _, error = self._errors.pop()
         self._taken += 1
+        _forget_our_frames(error)
         try:
             raise error
         finally:
-            # The traceback refers to this frame, which would refer to the error: a cycle that keeps both alive.
             del error
 
     def _next_block(self) -> None:
@@ -234,3 +235,22 @@ class DatasetIterator(Generic[T_co]):
         if state["ended"]:
             self._ended = True
             self.close()
+
+
+def _forget_our_frames(error: Exception) -> None:
+    """Let the traceback begin in the user's code.
+
+    Our frames hold the block that the error stands in: a cycle, which would keep the iterator, its files and threads
+    until the garbage is collected.
+    """
+    trace = error.__traceback__
+    while trace is not None and calls.is_ours(trace.tb_frame):
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    frame = None if trace is None else trace.tb_frame.f_back
+    while frame is not None and calls.is_ours(frame):
+        try:
+            frame.clear()
+        except RuntimeError:  # still running, and so are those that called it
+            return
+        frame = frame.f_back

@@ -105,9 +105,9 @@ class KerasData(keras.utils.PyDataset):
         Keras reads this when, and only when, it is about to begin a pass; there is no other sign of it, as
         `on_epoch_begin` also comes in the middle of a pass that `steps_per_epoch` cuts.
         """
+        self._feed.prepare()
         if not self._feed.is_inside_epoch:
             self._feed.is_reset_due = True
-        self._feed.prepare()
         self._pass_is_new = True
         return None if self._length < 0 else len(self)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from penstock.dataset import Dataset
 from penstock.node import INFINITE
-from penstock.testing.reference import Recording, Stream
+from penstock.testing.reference import CallLog, Recording, Stream
 
-Calls = dict[str, list[str]]
+Calls = dict[str, CallLog]
 """What the recording functions of a run were called with, by their place in the chain."""
 
 
@@ -121,7 +121,7 @@ class Chain:
             arguments = {}
             for name, value in step.arguments.items():
                 if isinstance(value, Recording):
-                    log: list[str] = []
+                    log = CallLog()
                     value = value.start(log if calls is None else calls.setdefault(here, log))
                 arguments[name] = value
             yield step, here, arguments

@@ -45,7 +45,8 @@ def passes(chain: Chain, choose: Choose) -> None:
     for number in range(3):
         found = observe(iter(dataset))
         same(first(chain.elements(number, first=0)), found, f"pass {number}")
-        assert len(dataset.head(1)) <= 1 or found[:1] == [] or isinstance(found[0], Failure)
+        if number == 0 and found and not isinstance(found[0], Failure):
+            same(found[:1], dataset.head(1), "passes: head(1)")
     chosen = choose(0, 3)
     same(first(chain.elements(chosen)), observe(chain.build().iterator(epoch=chosen)), f"iterator(epoch={chosen})")
 

@@ -17,21 +17,28 @@ def laziness(chain: Chain, choose: Callable[[int, int], int]) -> None:
     if not any(isinstance(value, Recording) for step in chain.walk() for value in step.arguments.values()):
         return
     count = choose(0, len(first(chain.elements())))
-    made: Calls = {}
-    dataset = chain.build(made)
+    logs: Calls = {}
+    dataset = chain.build(logs)
     elements = iter(dataset)
     dataset.cardinality(), dataset.explain(), repr(dataset)
-    assert not any(made.values()), f"laziness: {made} was called before the first element was asked for"
+    assert not any(_calls(logs).values()), f"laziness: {_calls(logs)} was called before an element was asked for"
     observe(elements, count)
     elements.close()
-    expected: Calls = {}
-    reference = chain.elements(calls=expected)
+    made = _calls(logs)
+    logs = {}
+    reference = chain.elements(calls=logs)
     first(reference, count)
+    expected = _calls(logs)
     if "prefetch" not in chain.names:
         assert made == expected, f"laziness: {count} elements took the calls\n{made}\nand not\n{expected}"
         return
     for place, calls in made.items():
         assert len(calls) <= len(expected[place]), f"laziness: {count} elements took\n{made}\nnot\n{expected}"
     first(reference, HORIZON)
+    expected = _calls(logs)
     for place, calls in made.items():
         assert calls == expected[place][: len(calls)], f"laziness: called in another order:\n{made}\nnot\n{expected}"
+
+
+def _calls(logs: Calls) -> dict[str, list[str]]:
+    return {place: list(log.calls) for place, log in logs.items()}

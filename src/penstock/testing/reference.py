@@ -57,6 +57,16 @@ class Stream:
         return replace(self, epoch=epoch % EPOCHS, number=self.number if number is None else number)
 
 
+class CallLog:
+    """What a function was called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def add(self, arguments: str) -> None:
+        self.calls.append(arguments)
+
+
 @dataclass(frozen=True)
 class Recording:
     """A function whose calls are counted: the engine may make no more and no other ones than the reference.
@@ -67,12 +77,12 @@ class Recording:
 
     function: Callable[..., Any]
 
-    def start(self, calls: list[str]) -> Callable[..., Any]:
+    def start(self, calls: CallLog) -> Callable[..., Any]:
         """The function, writing down each call: so it is taken for a function with effects."""
         function = self.function
 
         def recorded(*arguments: Any) -> Any:
-            calls.append(repr(arguments))
+            calls.add(repr(arguments))
             return function(*arguments)
 
         return recorded
@@ -100,7 +110,8 @@ def call(function: Callable[..., Any], element: Any, method: str, *more: Any) ->
 def copied(element: Any) -> Any:
     """The element in memory of its own, with components as users see them."""
     leaves, treedef = tree.flatten(element)
-    own = [leaf.copy() if isinstance(leaf, np.ndarray) else component(leaf) for leaf in leaves]
+    own = [leaf.copy() if isinstance(leaf, np.ndarray) and leaf.ndim else component(leaf) for leaf in leaves]
+    own = [leaf[()] if isinstance(leaf, np.ndarray) and not leaf.ndim else leaf for leaf in own]
     return tree.unflatten(treedef, own)
 
 

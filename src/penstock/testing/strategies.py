@@ -76,7 +76,7 @@ def laws_for(
     from hypothesis import given, settings
     from hypothesis import strategies as st
 
-    chains = chains_of([case], []) if case.inputs == 0 else chains_of(sources, [case], 2)
+    chains = chains_of([case], [], 0) if case.inputs == 0 else chains_of(sources, [case], 2)
 
     @pytest.mark.parametrize("law", laws, ids=lambda law: law.__name__)
     @given(st.data())

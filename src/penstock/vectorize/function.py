@@ -273,9 +273,6 @@ class ElementFunction:
         extra: Callable[[int], Any] | None,
     ) -> None:
         index = indices + place if isinstance(indices, int) else int(indices[place])
-        if error.__traceback__ is not None:
-            # From the user's frame on: ours holds the block, and the error itself.
-            error.__traceback__ = error.__traceback__.tb_next
         error.add_note(f"in {self.transformation}({self.name}), added at {self.origin}, element {index}")
         if hasattr(error, "__dict__") and not hasattr(error, "penstock_replay"):
             last = None if extra is None else partial(extra, place)
