@@ -1,4 +1,4 @@
-"""Where penstock differs from TensorFlow on purpose: what each does, and why. Whatever is not here has to be the same."""
+"""Where penstock differs from TensorFlow on purpose: what each does, and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.oracle.engines import OURS, TF, Engine
 from tests.oracle.outcome import Component, Failed, attempt, cardinality, elements, spec
-from tests.oracle.pipelines import even, numbers
+from tests.oracle.pipeline import even, numbers
 
 NUMPY_DTYPES = "NumPy's dtype rules hold"
 TEXT = "text is str"
@@ -162,7 +162,7 @@ ERRORS = [
     ),
     Difference(
         "shuffle of an error",
-        lambda e: ints(failing(e, 100).shuffle(100, seed=1)).index(ERROR) > 0,
+        lambda e: ints(failing(e, 30).shuffle(30, seed=1)).index(ERROR) > 0,
         True,
         False,
         PLACES,
@@ -290,12 +290,23 @@ def test_each_does_what_is_said(difference: Difference) -> None:
     for engine, wanted in ((OURS, difference.ours), (TF, difference.theirs)):
         found = attempt(difference.build, engine)
         # A dataset is told by what it is alone: the difference is that it was made at all.
-        found = "dataset" if hasattr(found, "element_spec") or hasattr(found, "cardinality") else found
+        found = "dataset" if hasattr(found, "cardinality") else found
         assert found == wanted, f"{engine} ({difference.reason})"
     assert difference.ours != difference.theirs, "no difference any more"
 
 
-UNDECIDED: dict[str, Callable[[Engine], Any]] = {
+UNMENDED: dict[str, Callable[[Engine], Any]] = {
     "as_numpy_iterator of datasets": lambda e: attempt(elements, numbers(e).map(lambda n: e.Dataset.range(n))),
-    "map to an empty tuple": lambda e: ERROR in np.atleast_1d(attempt(elements, numbers(e, 1).map(lambda n: ()))),
+    "a map to an empty tuple": lambda e: failed(attempt(elements, numbers(e, 1).map(lambda n: ()))),
 }
+
+
+def failed(found: Any) -> bool:
+    """Whether there is an error, at the call or in the place of an element."""
+    return isinstance(found, Failed) or any(isinstance(item, Failed) for item in found)
+
+
+@pytest.mark.xfail(reason="penstock takes what TensorFlow refuses; nobody decided so")
+@pytest.mark.parametrize("name", UNMENDED)
+def test_each_refuses_it(name: str) -> None:
+    assert UNMENDED[name](OURS) == UNMENDED[name](TF)

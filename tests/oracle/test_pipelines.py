@@ -10,7 +10,8 @@ import pytest
 from penstock.errors import CardinalityError
 from tests.oracle.engines import OURS, TF
 from tests.oracle.outcome import cardinality, difference, elements, spec
-from tests.oracle.pipelines import PIPELINES, Pipeline
+from tests.oracle.pipeline import Pipeline
+from tests.oracle.pipelines import PIPELINES
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.oracle.engines import OURS, TF, Engine
 from tests.oracle.outcome import Failed, attempt
-from tests.oracle.pipelines import Point, even, numbers
+from tests.oracle.pipeline import Point, even, numbers
 
 
 def generator(e: Engine, **arguments: Any) -> Any:

@@ -20,7 +20,7 @@ FORMS: list[Callable[[Any, Any], Any]] = [
 
 def reference(left: Stream, right: Stream, form: Callable[[Any, Any], Any]) -> Iterator[Any]:
     for pair in zip(left, right, strict=False):
-        ordered = pair[::-1] if form is FORMS[2] else pair
+        ordered = pair if form is FORMS[0] else pair[::-1]
         yield next((item for item in ordered if isinstance(item, Failure)), form(*pair))
 
 

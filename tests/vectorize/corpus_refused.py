@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import math
 import os
 import random
 import re
@@ -55,9 +54,10 @@ def branch(x: Any) -> Any:
 refused(number, "ternary")(lambda x: x if x > 0 else 0.1 * x)
 refused(integer, "and_filter")(lambda x: x > 3 and x < 50)
 refused(integer, "not_filter")(lambda x: not x % 2)
-refused(two_numbers, "builtin_max")(lambda a, b: max(a, b))
-refused(number, "math_sqrt")(lambda x: math.sqrt(abs(x)))
-refused(number, "python_int")(lambda x: int(x))
+refused(two_numbers, "mixed_max")(lambda a, b: max(a, 0))
+refused(number, "python_text")(lambda x: str(round(x, 2)))
+refused(integer, "multiplication_table")(lambda n: [n * i for i in range(n % 4)])
+refused(tokens, "count_kinds")(lambda ids: len(set(ids.tolist())))
 refused(integer, "chained")(lambda x: 3 < x < 50)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +110,42 @@ def one_hot_by_hand(y: Any) -> Any:
     out[y] = 1
     return out
 
+
+lambdas(
+    integer,
+    python_int=lambda x: int(x),
+    python_float=lambda x: float(x) / 2,
+    python_bool=lambda x: bool(x % 2),
+    python_compare=lambda x: int(x) % 3 == 1,
+    item=lambda x: x.item() + 1,
+    look_up=lambda x: CLASS_WEIGHTS[int(x) % 10],
+    int_dict=lambda x: {"id": int(x), "half": int(x) / 2, "square": int(x) ** 2},
+)
+
+lambdas(
+    number,
+    math_sqrt=lambda x: math.sqrt(abs(x)),
+    math_log=lambda x: math.log(abs(x) + 1) * 2,
+    math_exp=lambda x: 1 / (1 + math.exp(-float(x))),
+    math_floor=lambda x: math.floor(x) % 5,
+    python_round=lambda x: round(float(x), 1),
+    round_to_int=lambda x: round(x),
+    truncate_to_int=lambda x: int(x),
+)
+
+lambdas(
+    two_numbers,
+    builtin_max=lambda a, b: max(a, b),
+    builtin_range=lambda a, b: max(a, b) - min(a, b),
+    math_distance=lambda a, b: math.hypot(a, b),
+)
+
+lambdas(
+    row_target,
+    float_target=lambda x, y: (x.tolist() if x is None else x * float(y), float(y)),
+    largest_item=lambda x, y: max(x),
+    has_positive=lambda x, y: np.count_nonzero(x > 0) > 6 and True,
+)
 
 lambdas(
     row_f32,

@@ -72,8 +72,9 @@ def compare(function: Callable[..., Any], columns: list[Any]) -> str:
 def test_each_operation_on_every_shape_and_dtype(name: str) -> None:
     rng = np.random.default_rng(len(name))
     found = []
-    for shape in SHAPES:
-        for dtype in DTYPES:
+    for number, shape in enumerate(SHAPES):
+        # Every dtype on the commonest shapes, and two of them on each of the others.
+        for dtype in DTYPES if shape in ((), (4, 3)) else [*DTYPES, *DTYPES][number : number + 2]:
             columns = [column(rng, ROWS, shape, dtype), column(rng, ROWS, shape, dtype)]
             found.append(compare(OPERATIONS[name], columns))
             assert found[-1] in ("same", "refused"), (shape, dtype)

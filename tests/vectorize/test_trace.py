@@ -123,14 +123,14 @@ def branches(x: Any) -> Any:
 
 def swallows(x: Any) -> Any:
     try:
-        return int(x)
+        return hash(x)
     except Exception:
         return 0
 
 
 def swallows_all(x: Any) -> Any:
     try:
-        return int(x)
+        return hash(x)
     except BaseException:
         return 0
 
@@ -139,14 +139,14 @@ def swallows_all(x: Any) -> Any:
     ("function", "expected"),
     [
         (branches, "branches on a value (line"),
-        (swallows, "calls int() on a value"),
-        (swallows_all, "calls int() on a value"),
-        (lambda x: float(x), "calls float()"),
+        (swallows, "dict or set"),
+        (swallows_all, "dict or set"),
+        (lambda x: complex(x), "calls complex()"),
         (lambda x: range(x), "Python index or count"),
         (lambda x: f"{x}", "turns a value into text"),
         (lambda x: {x: 1}, "dict or set"),
         (lambda x: x in (1, 2), "branches on a value"),
-        (lambda x: x.item(), ".item()"),
+        (lambda x: x.tolist(), ".tolist()"),
         (lambda x: len(x), "TypeError"),
         (lambda x: (*x,), "iterates over a scalar"),
         (lambda x: np.zeros((2, x)), "Python index or count"),

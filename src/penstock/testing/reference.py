@@ -82,7 +82,7 @@ class Recording:
         function = self.function
 
         def recorded(*arguments: Any) -> Any:
-            calls.add(repr(arguments))
+            calls.add(repr([value for value in arguments if not hasattr(value, "bit_generator")]))
             return function(*arguments)
 
         return recorded

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _EPOCHS_OF_ENDLESS = 2**32
 _MOST_EMPTY_PASSES = 100
+_LARGEST_INDEX = 2**63 - 1
 
 
 def repeat(self: Dataset[T], count: int | None = None) -> Dataset[T]:
@@ -69,7 +70,7 @@ class Repeat(IndexOnly):
         return epochs * (self.count if self.count > 0 else _EPOCHS_OF_ENDLESS) + passes
 
     def locate(self, epochs: Epochs, indices: Indices, context: Context) -> tuple[Epochs, Indices]:
-        size = self.input.cardinality()
+        size = min(self.input.cardinality(), _LARGEST_INDEX)
         if size <= 0:
             return self.epoch(epochs, 0), indices
         if isinstance(epochs, int) and len(indices) and indices[0] // size == indices[-1] // size and _grow(indices):

@@ -8,11 +8,38 @@ from typing import Any
 
 import numpy as np
 
-from penstock.vectorize import rules, rules_index
+from penstock.vectorize import pythonic, rules, rules_index
 from penstock.vectorize.rows import RowLoop, collect, substitute
-from penstock.vectorize.tape import Handle, Mismatch, Tape
+from penstock.vectorize.tape import ROWS, Handle, Tape, dtype_of
 
 _NUMBERS = "biufc"
+_OPERATORS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.divmod: divmod,
+    np.matmul: operator.matmul,
+    np.bitwise_and: operator.and_,
+    np.bitwise_or: operator.or_,
+    np.bitwise_xor: operator.xor,
+    np.left_shift: operator.lshift,
+    np.right_shift: operator.rshift,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.negative: operator.neg,
+    np.positive: operator.pos,
+    np.absolute: operator.abs,
+    np.invert: operator.invert,
+    np.conjugate: operator.pos,
+}
+"""What each operator does to numbers of Python."""
 
 
 def wrap(tape: Tape, result: Any, operands: Sequence[Handle] = ()) -> Any:
@@ -42,6 +69,9 @@ def operate(tape: Tape, function: np.ufunc, inputs: tuple[Any, ...]) -> Any:
     """An operator of Python, such as `+`."""
     if function is np.power:
         return _power(tape, inputs)
+    if any(map(pythonic.is_weak, inputs)) and all(map(pythonic.is_number, inputs)):
+        live_handles(tape, inputs)
+        return pythonic.operate(tape, function, _OPERATORS[function], inputs)
     return ufunc(tape, function, "__call__", inputs, {})
 
 
@@ -104,7 +134,8 @@ def call(tape: Tape, function: Callable[..., Any], args: tuple[Any, ...], kwargs
     if not isinstance(sample, (np.ndarray, np.generic, tuple, list)):
         if not lifted:
             return sample
-        raise tape.stop(f"{name} gives a Python {type(sample).__name__} that depends on values")
+        if not pythonic.is_number(sample):
+            raise tape.stop(f"{name} gives a {type(sample).__name__}")
     _check_dtype(tape, name, sample)
     result = None
     if rule is not None and lifted:
@@ -113,7 +144,10 @@ def call(tape: Tape, function: Callable[..., Any], args: tuple[Any, ...], kwargs
         if lifted and not rules.is_rowwise(function):
             raise tape.stop(f"{name} has no batching rule for these arguments")
         result = by_rows(tape, name, function, args, kwargs, sample)
-    return wrap(tape, result, handles)
+    found = wrap(tape, result, handles)
+    if isinstance(sample, list):
+        return list(found)
+    return type(sample)(*found) if hasattr(sample, "_fields") else found
 
 
 def by_rows(
@@ -143,7 +177,7 @@ def _check_fixed(
     if function in rules.FIXED_COUNTS and any(handle is not args[0] for handle in varying):
         raise tape.stop(f"{name} with a count or place that depends on values")
     for value in (1, 0.5):
-        other = substitute((tuple(args), dict(kwargs)), lambda handle: _filled(handle, value))  # noqa: B023
+        other = substitute((tuple(args), dict(kwargs)), lambda handle: filled(handle, value))  # noqa: B023
         try:
             with np.errstate(all="ignore"):
                 found = function(*other[0], **other[1])
@@ -157,19 +191,24 @@ def _several(result: Any) -> Sequence[Any]:
     return result if isinstance(result, (tuple, list)) else (result,)
 
 
-def _filled(handle: Handle, value: float) -> Any:
+def filled(handle: Handle, value: float) -> Any:
+    """What `handle` stands for with another value in each item; a constant as it is."""
     sample = handle.sample
     if not handle.lifted:
         return sample
+    if pythonic.is_number(sample):
+        return type(sample)(value)
     return np.full_like(sample, value) if isinstance(sample, np.ndarray) else sample.dtype.type(value)
 
 
 def _record_rows(tape: Tape, name: str, loop: RowLoop, places: list[int], sample: Any) -> int:
-    if not isinstance(sample, (np.ndarray, np.generic)):
+    if not isinstance(sample, (np.ndarray, np.generic)) and not pythonic.is_number(sample):
         raise tape.stop(f"{name} gives a {type(sample).__name__}")
+    # A function of Python may raise on zeros, such as a logarithm; NumPy's do not.
+    block = np.zeros(ROWS, dtype_of(sample)) if pythonic.is_number(sample) else None
     try:
-        return tape.record(name, loop, places, sample)
-    except (Mismatch, ValueError, TypeError, IndexError) as error:
+        return tape.record(name, loop, places, sample, block=block)
+    except Exception as error:
         raise tape.stop(f"{name} has no batching rule for these arguments ({error})") from None
 
 
@@ -178,7 +217,7 @@ def _by_rule(
 ) -> Any:
     try:
         return rule(tape, sample, *args, **kwargs)
-    except (Mismatch, TypeError, ValueError, IndexError):
+    except Exception:  # a rule that does not know these arguments may trip over them in any way
         return None
 
 
@@ -232,6 +271,7 @@ def cast(symbol: Handle, dtype: Any, order: str, casting: str) -> Any:
     """`symbol.astype(dtype)`."""
     tape = symbol.tape
     live_handles(tape, symbol)
+    symbol = pythonic.strong(tape, symbol)
     wanted = evaluate(tape, "astype", np.dtype, (getattr(dtype, "dtype", dtype),), {})
     if wanted.kind not in _NUMBERS or order not in ("K", "C", "A") or casting != "unsafe":
         raise tape.stop(f"astype({wanted}) has no batching rule")
@@ -253,6 +293,7 @@ def copy(symbol: Handle, order: str) -> Any:
 def get_item(symbol: Handle, index: Any) -> Any:
     """`symbol[index]`."""
     tape = symbol.tape
+    index = substitute(index, lambda handle: pythonic.strong(tape, handle))
     handles = live_handles(tape, (symbol, index))
     place, basic = rules_index.get_item(tape, symbol, index, evaluate, by_rows)
     found = wrap(tape, place, handles[:1])
@@ -263,5 +304,6 @@ def get_item(symbol: Handle, index: Any) -> Any:
 
 def set_item(symbol: Handle, index: Any, value: Any) -> None:
     """`symbol[index] = value`."""
+    index = substitute(index, lambda handle: pythonic.strong(symbol.tape, handle))
     live_handles(symbol.tape, (symbol, index, value))
     rules_index.set_item(symbol, index, value, assign)

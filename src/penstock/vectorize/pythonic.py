@@ -1,12 +1,14 @@
 """Python's own numbers in a traced function: what `int(x)`, `float(x)`, `bool(x)` and the functions of `math` give.
 
 Such a number is *weak*: beside an array it takes the array's dtype. Its block is int64, float64 or bool. Where Python's
-arithmetic and NumPy's part ways (a sum beyond int64, a division by zero), the step raises, and the rows are run one by one.
+arithmetic and NumPy's part ways (a sum beyond int64, a division by zero), the step raises, and the rows are run one by
+one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -128,6 +130,7 @@ def _is_large(block: Any) -> bool:
 
 _COMPARISONS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
 _GROWING = (np.add, np.subtract, np.multiply, np.negative, np.absolute)
+_LOGIC = (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.equal, np.not_equal)
 _DIVISIONS = (np.divide, np.floor_divide, np.remainder)
 
 
@@ -137,10 +140,16 @@ def operate(tape: Tape, function: np.ufunc, operator: Callable[..., Any], inputs
     kinds = {type(sample) for sample in samples}
     integers = kinds == {int}
     known = _COMPARISONS + _GROWING + (_DIVISIONS if integers else (np.divide,))
+    if kinds == {bool} and function in _LOGIC:
+        return tape.symbol(
+            tape, tape.record(function.__name__, function, [*map(partial(place_of, tape), inputs)], False)
+        )
     if function not in known or bool in kinds:
         raise tape.stop(f"{function.__name__} between numbers of Python has no batching rule")
-    safe = [1 if sample == 0 else sample for sample in samples]
+    safe = [type(sample)(1) if sample == 0 else sample for sample in samples]
     sample = operator(*safe)
     exact = integers and function is not np.divide
     run = _Arithmetic(function, exact)
-    return tape.symbol(tape, tape.record(function.__name__, run, [place_of(tape, value) for value in inputs], type(sample)(0)))
+    return tape.symbol(
+        tape, tape.record(function.__name__, run, [place_of(tape, value) for value in inputs], type(sample)(0))
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import math
 import types
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from penstock.vectorize import dispatch, rules_join
-from penstock.vectorize.rows import collect
+from penstock.vectorize.pythonic import convert as number_of
+from penstock.vectorize.pythonic import is_weak
+from penstock.vectorize.rows import collect, substitute
 from penstock.vectorize.tape import Handle, Mismatch, Tape
 
 _CREATION = ("arange", "empty", "eye", "identity", "linspace", "logspace", "ones", "tri", "zeros")
@@ -37,6 +40,10 @@ class ScalarType:
         self.__name__ = kind.__name__
 
     def __call__(self, value: Any = 0) -> Any:
+        if is_weak(value):
+            sample = self._kind(value.sample)
+            made = dispatch.by_rows(self._tape, self.__name__, self._kind, (value,), {}, sample)
+            return dispatch.wrap(self._tape, made)
         if isinstance(value, Handle):
             return dispatch.cast(value, self.dtype, "K", "unsafe")
         if collect(value):
@@ -68,11 +75,17 @@ class Rewriter:
         for name in _CONVERSION:
             self._replace(getattr(np, name), functools.partial(self._convert, getattr(np, name)))
         self._replace(np.full, self._full)
+        for name in ("int", "float", "bool"):
+            self._replace(getattr(builtins, name), NumberType(tape, getattr(builtins, name)))
+        for function in (max, min):
+            self._replace(function, functools.partial(self._extreme, function))
+        self._replace(round, self._round)
+        self._replace(math, _module_like(math, {name: self._math(value) for name, value in vars(math).items()}))
         for kind in {getattr(np, name) for name in _SCALARS}:
             self._replace(kind, ScalarType(tape, kind))
-        module = types.ModuleType("numpy")
-        vars(module).update({name: self._done.get(id(value), value) for name, value in vars(np).items()})
-        self._replace(np, module)
+        self._replace(
+            np, _module_like(np, {name: self._done.get(id(value), value) for name, value in vars(np).items()})
+        )
 
     def _replace(self, original: Any, stand_in: Any) -> None:
         self._kept.append(original)
@@ -115,6 +128,8 @@ class Rewriter:
         for name in _names(code):
             if name in original.__globals__:
                 space[name] = self.value(original.__globals__[name])
+            elif id(getattr(builtins, name, self)) in self._done:
+                space[name] = self._done[id(getattr(builtins, name))]
         for old, new in zip(original.__closure__ or (), cells, strict=True):
             new.cell_contents = self.value(old.cell_contents)
         made.__defaults__ = None if original.__defaults__ is None else tuple(map(self.value, original.__defaults__))
@@ -142,12 +157,68 @@ class Rewriter:
     def _convert(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return convert(self._tape, function, args, kwargs)
 
+    def _math(self, function: Any) -> Any:
+        if not isinstance(function, types.BuiltinFunctionType):
+            return function
+        stand_in = functools.partial(self._by_rows, function, f"math.{function.__name__}")
+        self._replace(function, stand_in)
+        return stand_in
+
+    def _by_rows(self, function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
+        """A function of Python's numbers, called for one row after the other."""
+        handles = dispatch.live_handles(self._tape, (args, kwargs))
+        if any(isinstance(handle.sample, np.ndarray) and handle.lifted for handle in handles):
+            raise self._tape.stop(f"{name}() of an array has no batching rule")
+        for value in (0, 1, 0.5):
+            plain = substitute((args, kwargs), functools.partial(dispatch.filled, value=value))
+            try:
+                sample = function(*plain[0], **plain[1])
+            except (ValueError, ArithmeticError):
+                continue  # such as the logarithm of zero
+            if not any(handle.lifted for handle in handles):
+                return sample
+            return dispatch.wrap(self._tape, dispatch.by_rows(self._tape, name, function, args, kwargs, sample))
+        raise self._tape.stop(f"{name}() cannot be tried on one element")
+
+    def _extreme(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if not any(handle.lifted for handle in collect(args)) or kwargs:
+            return function(*args, **kwargs)
+        values = args if len(args) > 1 else tuple(args[0])
+        kinds = {type(value.sample if isinstance(value, Handle) else value) for value in values}
+        if len(kinds) != 1 or np.ndarray in kinds:
+            raise self._tape.stop(f"{function.__name__}() of numbers of different types branches on a value")
+        return self._by_rows(function, function.__name__, *values)
+
+    def _round(self, number: Any, ndigits: Any = None) -> Any:
+        if isinstance(number, Handle) and (ndigits is None or is_weak(number)):
+            return self._by_rows(round, "round", number, *([] if ndigits is None else [ndigits]))
+        return round(number, ndigits)
+
     def _full(self, shape: Any, fill_value: Any, dtype: Any = None) -> Any:
         if isinstance(fill_value, Handle) and fill_value.lifted:
             made = self._create(np.zeros, shape, dtype=fill_value.sample.dtype if dtype is None else dtype)
             made[...] = fill_value
             return made
         return self._create(np.full, shape, fill_value, dtype)
+
+
+class NumberType(ScalarType):
+    """Stands for Python's `int`, `float` or `bool`."""
+
+    def __init__(self, tape: Tape, kind: Any) -> None:
+        super().__init__(tape, kind)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], Handle) and args[0].lifted:
+            dispatch.live_handles(self._tape, args[0])
+            return number_of(self._tape, self._kind, args[0])
+        return self._kind(*args, **kwargs)
+
+
+def _module_like(module: types.ModuleType, names: dict[str, Any]) -> types.ModuleType:
+    made = types.ModuleType(module.__name__)
+    vars(made).update(names)
+    return made
 
 
 def convert(tape: Tape, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.vectorize.tape import Array, Handle
+from penstock.vectorize.tape import Array, Handle, dtype_of
 
 
 def collect(tree: Any) -> list[Handle]:
@@ -60,11 +60,11 @@ class RowLoop:
         handles = collect((tuple(args), dict(kwargs)))
         self._function = function
         self._args, self._kwargs = substitute((tuple(args), dict(kwargs)), lambda handle: _Hole(next(holes)))
-        self._rows = [
-            (... if not handle.lifted else None if isinstance(handle.sample, np.generic) else ()) for handle in handles
-        ]
+        self._rows = [_how(handle) for handle in handles]
         self._shape = np.shape(sample)
-        self._dtype = getattr(sample, "dtype", None)
+        self._dtype = dtype_of(sample)
+        self._kind = type(sample)
+        self._number = self._kind in (int, float, bool)
         self._part = part
         self._plain = not kwargs and all(isinstance(item, Handle) for item in args)
 
@@ -75,7 +75,10 @@ class RowLoop:
         out = np.empty((rows, *self._shape), self._dtype)
         for row in range(rows):
             result = self._one([_row(block, how, row) for block, how in zip(blocks, self._rows, strict=True)])
-            if result.shape != self._shape or result.dtype != self._dtype:
+            if self._number:
+                if type(result) is not self._kind:
+                    raise ValueError(f"one row gives a {type(result).__name__}")
+            elif result.shape != self._shape or result.dtype != self._dtype:
                 raise ValueError(f"one row gives shape {result.shape} and dtype {result.dtype}")
             out[row] = result
         return out
@@ -89,10 +92,21 @@ class RowLoop:
         return found if self._part is None else found[self._part]
 
 
+def _how(handle: Handle) -> Any:
+    """How a row is seen: a constant (...), a scalar of NumPy (None), a number of Python (int), or an array (())."""
+    if not handle.lifted:
+        return ...
+    if isinstance(handle.sample, np.generic):
+        return None
+    return () if isinstance(handle.sample, np.ndarray) else int
+
+
 def _row(block: Any, how: Any, row: int) -> Any:
-    """One row as the user's function sees it: a scalar (None), an array (()), or a constant (...)."""
+    """One row as the user's function sees it."""
     if how is ...:
         return block
+    if how is int:
+        return block[row].item()
     return block[row] if how is None else block[row, ...]
 
 

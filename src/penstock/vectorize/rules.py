@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from penstock.vectorize import rules_join, rules_reduce
+from penstock.vectorize.pythonic import settled
 from penstock.vectorize.rulebook import RULES, Rule, align, cast_place, fresh_copy, place_of, rule
 from penstock.vectorize.tape import Tape
 
@@ -31,7 +32,7 @@ def elementwise(tape: Tape, sample: Any, function: np.ufunc, *inputs: Any, dtype
     if any(item.dtype.kind == "c" for item in outputs) or _differs_for_scalars(function, sample, inputs):
         raise TypeError("one row at a time")
     rank = max(np.ndim(item) for item in outputs)
-    places = [align(tape, place_of(tape, value), rank) for value in inputs]
+    places = [align(tape, place, rank) for place in settled(tape, inputs)]
     run: Callable[..., Any] = function if dtype is None else functools.partial(function, dtype=dtype)
     if not isinstance(sample, tuple):
         return tape.record(function.__name__, run, places, sample, takes_out=True, in_place=function in _IN_PLACE)
@@ -88,7 +89,7 @@ UFUNC_METHODS: dict[str, Rule] = {
 @rule(np.where)
 def _where(tape: Tape, sample: Any, condition: Any, x: Any, y: Any) -> int:
     rank = np.ndim(sample)
-    places = [align(tape, place_of(tape, value), rank) for value in (condition, x, y)]
+    places = [align(tape, place, rank) for place in (place_of(tape, condition), *settled(tape, (x, y)))]
     return tape.record("where", np.where, places, sample)
 
 
@@ -99,12 +100,21 @@ def _clip(
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     rank = np.ndim(sample)
     values = [value for value in (a, low, high) if value is not None]
-    places = [align(tape, place_of(tape, value), rank) for value in values]
-    if high is None:
-        return tape.record("clip", np.maximum, places, sample, takes_out=True, in_place=True)
-    if low is None:
-        return tape.record("clip", np.minimum, places, sample, takes_out=True, in_place=True)
-    return tape.record("clip", np.clip, places, sample, takes_out=True, in_place=True)
+    places = [align(tape, place, rank) for place in settled(tape, values)]
+    return tape.record("clip", _Clip(low is not None, high is not None), places, sample, takes_out=True, in_place=True)
+
+
+class _Clip:
+    """`np.clip` with one bound or both."""
+
+    def __init__(self, low: bool, high: bool) -> None:
+        self._low = low
+        self._high = high
+
+    def __call__(self, block: Any, *bounds: Any, out: Any = None) -> Any:
+        low = bounds[0] if self._low else None
+        high = bounds[-1] if self._high else None
+        return np.clip(block, low, high, out=out)
 
 
 @rule(np.round, np.around)
@@ -155,16 +165,17 @@ def _named(module: Any, names: str) -> set[Any]:
 _ROWWISE: frozenset[Any] = frozenset(
     _named(
         np,
-        "around append average clip column_stack concatenate convolve corrcoef correlate cov cross cumprod cumsum "
-        "cumulative_prod cumulative_sum delete diag diagflat diagonal diff digitize dot dstack ediff1d einsum fix "
-        "flip fliplr flipud gradient histogram hstack i0 imag inner insert interp isclose isin kron lexsort "
-        "matrix_transpose max mean median min moveaxis nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax "
-        "nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar outer packbits pad "
-        "partition percentile argpartition polyval prod ptp quantile ravel real repeat reshape roll rollaxis "
-        "rot90 round searchsorted select sinc sort argsort squeeze stack std sum swapaxes take take_along_axis "
-        "tensordot tile trace trapezoid transpose tril triu unpackbits unravel_index ravel_multi_index unwrap "
-        "vander var vdot vstack where all any amax amin argmax argmin angle broadcast_to expand_dims atleast_1d "
-        "atleast_2d atleast_3d split array_split hsplit vsplit dsplit block",
+        "allclose around append array_equal average clip count_nonzero column_stack concatenate convolve corrcoef "
+        "correlate cov cross cumprod cumsum cumulative_prod cumulative_sum delete diag diagflat diagonal diff "
+        "digitize dot dstack ediff1d einsum fix flip fliplr flipud gradient histogram hstack i0 imag inner insert "
+        "interp isclose isin kron lexsort matrix_transpose max mean median min moveaxis nan_to_num nanargmax "
+        "nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd "
+        "nansum nanvar outer packbits pad partition percentile argpartition polyval prod ptp quantile ravel real "
+        "repeat reshape roll rollaxis rot90 round searchsorted select sinc sort argsort squeeze stack std sum "
+        "swapaxes take take_along_axis tensordot tile trace trapezoid transpose tril triu unpackbits "
+        "unravel_index ravel_multi_index unwrap vander var vdot vstack where all any amax amin argmax argmin "
+        "angle broadcast_to expand_dims atleast_1d atleast_2d atleast_3d split array_split hsplit vsplit dsplit "
+        "block",
     )
     | _named(np.linalg, "norm det inv solve pinv matrix_power cholesky slogdet eigvalsh vector_norm matrix_norm")
 )

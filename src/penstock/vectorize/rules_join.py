@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.vectorize.pythonic import strong
 from penstock.vectorize.rulebook import Apply, axes_of, cast_place, lift, name_of, place_of, rule, symbol_of
 from penstock.vectorize.tape import Array, Tape
 
@@ -82,7 +83,9 @@ def stacked(tape: Tape, parts: Any, dtype: Any = None) -> int:
     Raises:
         TypeError: The parts have different shapes.
     """
-    places = [stacked(tape, part) if isinstance(part, (list, tuple)) else place_of(tape, part) for part in parts]
+    places = [
+        stacked(tape, part) if isinstance(part, (list, tuple)) else place_of(tape, strong(tape, part)) for part in parts
+    ]
     samples = [tape.slots[place].sample for place in places]
     if len({np.shape(sample) for sample in samples}) != 1:
         raise TypeError("the parts have different shapes")

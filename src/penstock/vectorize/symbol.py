@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.vectorize import dispatch
+from penstock.vectorize import dispatch, pythonic
 from penstock.vectorize.tape import Handle
 
 
@@ -117,7 +117,9 @@ class Symbol(Handle):
         return np.asarray(self._value("is handed to a function that needs its values"), *args)
 
     def item(self, *args: Any) -> Any:
-        return self._value("calls .item()").item(*args)
+        if self.lifted and not args and isinstance(self.sample, np.generic):
+            return pythonic.convert(self.tape, type(self.sample.item()), self)
+        return self._value("calls .item() of an array").item(*args)
 
     def tolist(self) -> Any:
         return self._value("calls .tolist()").tolist()

@@ -115,8 +115,11 @@ class Tape:
         sample: Any,
         takes_out: bool = False,
         in_place: bool = False,
+        block: Any = None,
     ) -> int:
         """Run `function` on the blocks of `arguments`, check that it agrees with `sample`, and keep it as a step.
+
+        With `block` that is taken instead of running it, where zeros are no fit arguments.
 
         Raises:
             Mismatch: The block has another shape or dtype than rows of `sample` would have.
@@ -126,10 +129,11 @@ class Tape:
         lifted = any(slot.lifted for slot in found)
         if not lifted and not any(slot.live for slot in found):
             return self.constant(sample)
-        with np.errstate(all="ignore"):
-            block = function(*(slot.block for slot in found))
+        if block is None:
+            with np.errstate(all="ignore"):
+                block = function(*(slot.block for slot in found))
         expected = (ROWS, *np.shape(sample)) if lifted else np.shape(sample)
-        dtype = getattr(sample, "dtype", None)
+        dtype = dtype_of(sample)
         if not isinstance(block, (np.ndarray, np.generic)) or block.shape != expected or block.dtype != dtype:
             raise Mismatch(name)
         self.slots.append(Slot(sample, block, lifted, not lifted))
@@ -143,6 +147,11 @@ class Tape:
             return True
         pairs = zip(slot.sample.shape, slot.sample.strides, slot.block.strides[1:], strict=True)
         return all(mine == theirs for size, mine, theirs in pairs if size > 1)
+
+
+def dtype_of(sample: Any) -> np.dtype[Any]:
+    """The dtype of an array, of a scalar, or of what a number of Python becomes."""
+    return np.asarray(sample).dtype
 
 
 class Mismatch(Exception):

@@ -16,7 +16,7 @@ from penstock.vectorize.opaque import Opaque
 from penstock.vectorize.program import Trace, build
 from penstock.vectorize.rewrite import Rewriter, convert
 from penstock.vectorize.symbol import Symbol
-from penstock.vectorize.tape import Handle, Stop, Tape
+from penstock.vectorize.tape import Handle, Stop, Tape, dtype_of
 
 __all__ = ["Refusal", "Trace", "trace"]
 
@@ -81,7 +81,7 @@ def _built(tape: Tape, inputs: dict[int, int], result: Any) -> Trace:
         place = _place(tape, leaf)
         sample = tape.slots[place].sample
         results.append((inputs.get(place), place))
-        specs.append(TensorSpec(np.shape(sample), sample.dtype))
+        specs.append(TensorSpec(np.shape(sample), dtype_of(sample)))
     return build(tape, inputs, results, Spec(treedef, tuple(specs)))
 
 

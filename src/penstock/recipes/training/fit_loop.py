@@ -27,10 +27,18 @@ def fit(model: keras.Model, dataset: Dataset[Any], session: Session) -> None:
 
     try:
         if start.batch:  # Keras reads the length once a call, and this epoch is shorter than the others.
+            if keras.backend.backend() == "tensorflow":
+                _build_metrics(model, dataset)
             train_through(start.epoch, start.epoch + 1)
         train_through(start.epoch + bool(start.batch), settings.epochs)
     finally:
         data.close()
+
+
+def _build_metrics(model: keras.Model, dataset: Dataset[Any]) -> None:
+    """Have `model` make the variables of its metrics; on TensorFlow it else does so in the first step only."""
+    with dataset.iterator(epoch=0) as batches:
+        model.test_on_batch(*next(batches))
 
 
 def metrics() -> list[keras.metrics.Metric]:
