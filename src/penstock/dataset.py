@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from penstock import ends
+from penstock.engine.memory import Allocator
 from penstock.node import Node
 from penstock.readers.generator import from_generator
 from penstock.readers.random_numbers import random_
@@ -36,11 +37,12 @@ T_co = TypeVar("T_co", covariant=True)
 class Dataset(Generic[T_co]):
     """An input pipeline: elements, described and not yet computed. Every method returns a new Dataset."""
 
-    __slots__ = ("__weakref__", "_found_spec", "_node")
+    __slots__ = ("__weakref__", "_allocator", "_found_spec", "_node")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._found_spec: Spec | None = None
+        self._allocator = Allocator()
 
     def _then(self, node: Node) -> Dataset[Any]:
         return type(self)(node)

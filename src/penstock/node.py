@@ -11,7 +11,7 @@ import dataclasses
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,19 @@ class Operator(Protocol):
 
     def close(self) -> None:
         """Let go of files and threads; twice is fine."""
+
+
+@runtime_checkable
+class Skippable(Operator, Protocol):
+    """An operator that can pass over rows: it makes resuming in the middle of a block as cheap as at its beginning."""
+
+    def skip(self, rows: int) -> bool:
+        """Pass over `rows` rows that are known to be there, computing none; False, and nothing done, if it cannot."""
+
+
+def pass_over(operator: Operator, rows: int) -> bool:
+    """Let `operator` skip rows if it can; whether it did."""
+    return isinstance(operator, Skippable) and operator.skip(rows)
 
 
 class Reader:
@@ -322,6 +335,12 @@ class BlockwiseOperator:
     def set_state(self, state: State) -> None:
         self._rows = int(state["rows"])
         self._source.set_state(state["input"])
+
+    def skip(self, rows: int) -> bool:
+        if self._node.purity is Purity.STATEFUL or not pass_over(self._source, rows):
+            return False
+        self._rows += rows
+        return True
 
     def close(self) -> None:
         self._source.close()

@@ -40,6 +40,9 @@ class SurplusOperator(ABC):
             if held is not None and self._taken < held.rows:
                 start = self._taken
                 self._taken = min(held.rows, start + rows)
+                if self._taken == held.rows:
+                    # Not kept for longer than needed: an error in it, once raised, refers back to the whole pipeline.
+                    self._held = None
                 return held.slice(start, self._taken)
             self._before = {"source": self.source.get_state(), "own": self.own_state()}
             self._held = self.produce(rows if not self._to_skip else self._to_skip)

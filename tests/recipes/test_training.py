@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,10 @@ class TestRefusals:
         other = "torch" if BACKEND != "torch" else "jax"
         with pytest.raises(StateError, match=f"KERAS_BACKEND={other}"):
             train(short_run(tmp_path, backend=other), few_digits(), progress=False)
+
+    def test_other_images_than_the_settings_name(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"the images are digits, but settings\.dataset is mnist"):
+            train(replace(short_run(tmp_path), dataset="mnist"), few_digits(), progress=False)
 
     @pytest.mark.parametrize(
         ("changes", "message"),

@@ -18,7 +18,7 @@ def test_draws_depend_on_seed_pass_and_index_and_on_nothing_else() -> None:
     whole = values(Dataset.range(20).random_map(drawn, seed=3))
     assert values(Dataset.range(20).random_map(drawn, seed=3).skip(7)) == whole[7:]
     assert values(Dataset.range(20).random_map(drawn, seed=3).shard(3, 1)) == whole[1::3]
-    assert Dataset.range(20).random_map(drawn, seed=3)[11] == whole[11]
+    assert Dataset.range(20).random_map(drawn, seed=3, purity="stateless")[11] == whole[11]
     assert [row for batch in values(Dataset.range(20).random_map(drawn, seed=3).batch(6)) for row in batch] == whole
     assert values(Dataset.range(20).random_map(drawn, seed=4)) != whole
 

@@ -43,7 +43,7 @@ def _bind(node: Node, facts: list[Any] | None, found: list[Any]) -> Node:
 
 def iterate(self: Dataset[T]) -> DatasetIterator[T]:
     """A new pass over the elements."""
-    return DatasetIterator(self._node, prepare, fingerprint=fingerprint)
+    return DatasetIterator(self._node, prepare, fingerprint=fingerprint, allocator=self._allocator)
 
 
 def iterator(self: Dataset[T], epoch: int | None = None) -> DatasetIterator[T]:
@@ -66,7 +66,9 @@ def iterator(self: Dataset[T], epoch: int | None = None) -> DatasetIterator[T]:
     if epoch is None:
         return iterate(self)
     number = calls.count("iterator", "epoch", epoch, 0)
-    return DatasetIterator(self._node, prepare, pass_facts(self._node, number), fingerprint=fingerprint)
+    return DatasetIterator(
+        self._node, prepare, pass_facts(self._node, number), fingerprint=fingerprint, allocator=self._allocator
+    )
 
 
 def pass_facts(node: Node, number: int) -> list[Any]:
@@ -85,13 +87,15 @@ def as_numpy_iterator(self: Dataset[T]) -> DatasetIterator[T]:
 
     See also: iterator.
     """
-    return DatasetIterator(self._node, prepare, read_only=True, fingerprint=fingerprint)
+    return DatasetIterator(self._node, prepare, read_only=True, fingerprint=fingerprint, allocator=self._allocator)
 
 
 def peek(self: Dataset[T], count: int) -> list[T]:
     """The first elements, without counting as a pass, in this thread, reading as little as there is."""
     node = _without_threads(self._node)
-    elements = DatasetIterator[T](node, prepare, pass_facts(node, 0), fingerprint=fingerprint)
+    elements = DatasetIterator[T](
+        node, prepare, pass_facts(node, 0), fingerprint=fingerprint, allocator=self._allocator
+    )
     elements._grows = False
     with elements:
         return [element for _, element in zip(range(count), elements, strict=False)]

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from penstock.block import Block
-from penstock.node import Operator, Reader, State
+from penstock.node import Operator, Reader, State, pass_over
 
 _SECONDS_TO_STOP = 1.0
 _LONG_STEP_SECONDS = 0.001
@@ -68,6 +68,9 @@ class BackgroundOperator:
         self._taken = stop = min(block.rows, start + rows)
         if not shared:
             producer.allow(stop - start - 1)
+        if stop == block.rows:
+            # Not kept for longer than needed: an error in it, once raised, refers back to the whole pipeline.
+            self._block = None
         self._left_at = time.perf_counter()
         return block.slice(start, stop)
 
@@ -214,6 +217,8 @@ class _Producer:
 
     def _restore(self, state: State, taken: int) -> None:
         self._operator.set_state(state)
+        if pass_over(self._operator, taken):
+            return
         while taken and not self._stopped:
             block = self._operator.next_block(taken)
             taken -= taken if block is None else block.rows

@@ -56,6 +56,11 @@ class IndexOperator:
         self._next = self._node.local_index(int(state["index"]))
         self._window = None
 
+    def skip(self, rows: int) -> bool:
+        self._next += rows
+        self._window = None
+        return True
+
     def close(self) -> None:
         self._window = None
         self._count = self._next

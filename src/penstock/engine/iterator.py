@@ -10,15 +10,16 @@ from typing import Any, Generic, TypeVar
 
 from penstock import calls
 from penstock.block import Block
+from penstock.engine.memory import Allocator
 from penstock.engine.run import RunContext, open_node
 from penstock.engine.saved_state import VERSION, check_form, compare, facts_to_restore
 from penstock.errors import StateError
-from penstock.node import Node, Operator, State, demand_is_exact
+from penstock.node import Node, Operator, State, demand_is_exact, pass_over
 
 T_co = TypeVar("T_co", covariant=True)
 
 _LONG_BLOCK_SECONDS = 0.001
-_LARGE_BLOCK_BYTES = 1 << 21
+_LARGE_BLOCK_BYTES = 1 << 22
 _MOST_ROWS = 1 << 16
 
 Prepare = Callable[[Node, Any], tuple[Node, Any]]
@@ -39,10 +40,12 @@ class DatasetIterator(Generic[T_co]):
         read_only: bool = False,
         *,
         fingerprint: Callable[[Node], dict[str, Any]],
+        allocator: Allocator | None = None,
     ) -> None:
         self._written = written
         self._prepare = prepare
         self._read_only = read_only
+        self._allocator = allocator
         self._describe = fingerprint
         self._described: dict[str, Any] | None = None
         self._start(*prepare(written, facts))
@@ -146,9 +149,11 @@ class DatasetIterator(Generic[T_co]):
 
     def _open(self) -> Operator:
         if self._operator is None:
-            operator = open_node(self._plan, RunContext(self._prepare))
+            operator = open_node(self._plan, RunContext(self._prepare, self._allocator))
             if self._before is not None:
                 operator.set_state(self._before)
+            if self._skip and pass_over(operator, self._skip):
+                self._skip, self._before = 0, operator.get_state()
             self._adopt(operator)
             return operator
         return self._operator

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _RECYCLED_FROM_BYTES = 1 << 20
-_KEPT_PER_SIZE = 4
-_KEPT_SIZES = 8
+_KEPT_PER_SIZE = 3
+_ONE_KEPT_FROM_BYTES = 1 << 23
+_KEPT_SIZES = 4
 
 
 class Allocator:
@@ -52,5 +53,5 @@ class _Owner(np.ndarray[Any, Any]):
 
     def __del__(self) -> None:
         free = getattr(self, "free", None)
-        if free is not None and len(free) < _KEPT_PER_SIZE:
+        if free is not None and len(free) < (_KEPT_PER_SIZE if self.size < _ONE_KEPT_FROM_BYTES else 1):
             free.append(self.memory)

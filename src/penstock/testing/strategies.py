@@ -49,7 +49,9 @@ def _grow(
     others = []
     for _ in range(case.inputs - 1):
         single = [other for other in cases if other.inputs == 1]
-        others.append(chain if case.reads_itself else draw(chains_of(sources, single, 2 if single else 0, nested=False)))
+        others.append(
+            chain if case.reads_itself else draw(chains_of(sources, single, 2 if single else 0, nested=False))
+        )
     step = _step(draw, case, sample[:_SAMPLE], tuple(others))
     return chain if step is None else chain.then(step)
 

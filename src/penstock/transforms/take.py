@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls
 from penstock.block import Block
-from penstock.node import UNKNOWN, Context, Epochs, IndexOnly, Indices, Node, Operator, State
+from penstock.node import UNKNOWN, Context, Epochs, IndexOnly, Indices, Node, Operator, State, pass_over
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -83,6 +83,12 @@ class _TakeOperator:
     def set_state(self, state: Any) -> None:
         self._left = int(state["left"])
         self._source.set_state(state["input"])
+
+    def skip(self, rows: int) -> bool:
+        if not pass_over(self._source, rows):
+            return False
+        self._left -= rows
+        return True
 
     def close(self) -> None:
         self._source.close()

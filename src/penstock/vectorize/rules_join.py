@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from penstock.vectorize.pythonic import strong
-from penstock.vectorize.rulebook import Apply, axes_of, cast_place, lift, name_of, place_of, rule, symbol_of
-from penstock.vectorize.tape import Array, Tape
+from penstock.vectorize.rulebook import Apply, align, axes_of, cast_place, lift, name_of, place_of, rule, symbol_of
+from penstock.vectorize.rules_shape import Reshape
+from penstock.vectorize.tape import Array, Handle, Tape
 
 
 class Stack:
@@ -65,12 +66,63 @@ def _dstack(tape: Tape, sample: Any, tup: Any) -> int:
     return _joined(tape, sample, np.concatenate, tup, 3)
 
 
+@rule(np.column_stack)
+def _column_stack(tape: Tape, sample: Any, tup: Any) -> int:
+    ranks = {np.ndim(_sample(part)) for part in tup}
+    if ranks == {1}:
+        return _joined(tape, sample, np.stack, tup, 2)
+    if ranks != {2}:
+        raise TypeError("one row at a time")
+    return _joined(tape, sample, np.concatenate, tup, 2)
+
+
 @rule(np.append)
 def _append(tape: Tape, sample: Any, arr: Any, values: Any, axis: Any = None) -> int:
-    parts = [arr, values]
-    if axis is None and any(np.ndim(_sample(part)) != 1 for part in parts):
+    if axis is None:
+        parts = [_flat(tape, part) for part in (arr, values)]
+        return tape.record("append", Stack(np.concatenate, 1), parts, sample, takes_out=True)
+    return _joined(tape, sample, np.concatenate, [arr, values], axes_of(axis, sample.ndim)[0])
+
+
+def _flat(tape: Tape, value: Any) -> int:
+    place = lift(tape, place_of(tape, strong(tape, value)))
+    found = np.ravel(tape.slots[place].sample)
+    return tape.record("reshape", Reshape(found.shape), [place], found)
+
+
+@rule(np.outer)
+def _outer(tape: Tape, sample: Any, a: Any, b: Any, out: None = None) -> int:
+    rows, columns = (_flat(tape, value) for value in (a, b))
+    if sample.dtype.kind == "c":
         raise TypeError("one row at a time")
-    return _joined(tape, sample, np.concatenate, parts, axes_of(axis or 0, sample.ndim)[0])
+    return tape.record("outer", _Outer(), [rows, columns], sample, takes_out=True)
+
+
+class _Outer:
+    """Every product of an item of one row and one of the other."""
+
+    def __call__(self, left: Array, right: Array, out: Array | None = None) -> Any:
+        return np.multiply(left[:, :, None], right[:, None, :], out=out)
+
+
+@rule(np.select)
+def _select(tape: Tape, sample: Any, condlist: Any, choicelist: Any, default: Any = 0) -> int:
+    rank = np.ndim(sample)
+    if isinstance(default, Handle):
+        raise TypeError("one row at a time")
+    places = [align(tape, place_of(tape, part), rank) for part in (*condlist, *choicelist)]
+    return tape.record("select", _Select(len(condlist), default), places, sample)
+
+
+class _Select:
+    """`np.select` of aligned blocks."""
+
+    def __init__(self, count: int, default: Any) -> None:
+        self._count = count
+        self._default = default
+
+    def __call__(self, *blocks: Any) -> Any:
+        return np.select(blocks[: self._count], blocks[self._count :], self._default)
 
 
 def _sample(value: Any) -> Any:
@@ -168,8 +220,3 @@ class Lookup:
 
     def __call__(self, table: Array, index: Array) -> Any:
         return table[index]
-
-
-@rule(np.digitize, np.searchsorted, np.interp)
-def _one_by_one(tape: Tape, sample: Any, *args: Any, **kwargs: Any) -> int:
-    raise TypeError("one row at a time")

@@ -119,30 +119,46 @@ for _order in (np.min, np.max, np.any, np.all, np.argmin, np.argmax):
     _add_exact(_order)
 
 
-class AlongAxis:
-    """A function along one axis, which moves by one."""
-
-    def __init__(self, function: Any, axis: int) -> None:
-        self._function = function
-        self._axis = axis
-
-    def __call__(self, block: Array) -> Any:
-        return self._function(block, axis=self._axis)
-
-
-@rule(np.sort)
-def _sort(tape: Tape, sample: Any, a: Any, axis: Any = -1) -> int:
-    return _along(tape, sample, np.sort, a, axis)
-
-
 @rule(np.cumsum)
 def _cumsum(tape: Tape, sample: Any, a: Any, axis: Any = None) -> int:
     rank = np.ndim(symbol_of(tape, a).sample)
-    return _along(tape, sample, np.cumsum, a, 0 if axis is None and rank == 1 else axis)
+    return along(tape, sample, np.cumsum, a, 0 if axis is None and rank == 1 else axis)
 
 
-def _along(tape: Tape, sample: Any, function: Any, a: Any, axis: Any) -> int:
+@rule(np.linalg.norm)
+def _norm(tape: Tape, sample: Any, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> int:
+    found = symbol_of(tape, x)
+    rank = np.ndim(found.sample)
+    if (
+        rank == 0
+        or found.sample.dtype.kind != "f"
+        or found.sample.dtype == np.float16
+        or not tape.faithful(found.place)
+    ):
+        raise TypeError("one row at a time")
+    if axis is None:
+        if ord is not None or keepdims or not found.sample.flags.c_contiguous or found.sample.size == 0:
+            raise TypeError("one row at a time")
+        return tape.record("norm", _Norm(), [found.place], sample)
+    if not isinstance(axis, int) or ord not in (None, 1, 2, np.inf):
+        raise TypeError("one row at a time")
+    run = Apply(np.linalg.norm, ord, axes_of(axis, rank)[0], bool(keepdims))
+    return tape.record("norm", run, [found.place], sample)
+
+
+class _Norm:
+    """The root of each row's product with itself, which is how NumPy takes the norm of everything."""
+
+    def __call__(self, block: Array) -> Any:
+        flat = block.reshape(block.shape[0], -1)
+        return np.sqrt(np.matmul(flat[:, None, :], flat[:, :, None])[:, 0, 0])
+
+
+def along(tape: Tape, sample: Any, function: Any, a: Any, axis: Any, **kwargs: Any) -> int:
+    """A function along one axis, which moves by one."""
     x = symbol_of(tape, a)
     if axis is None or x.sample.ndim == 0 or x.sample.dtype.kind not in "biuf":
         raise TypeError("one row at a time")
-    return tape.record(name_of(function), AlongAxis(function, axes_of(axis, x.sample.ndim)[0]), [x.place], sample)
+    return tape.record(
+        name_of(function), Apply(function, axis=axes_of(axis, x.sample.ndim)[0], **kwargs), [x.place], sample
+    )

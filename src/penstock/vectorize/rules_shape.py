@@ -213,9 +213,32 @@ class _Broadcast:
         return np.broadcast_to(block.reshape(rows, *self._aligned), (rows, *self._shape))
 
 
-@rule(np.triu, np.tril)
-def _one_by_one(tape: Tape, sample: Any, *args: Any, **kwargs: Any) -> int:
-    raise TypeError("one row at a time")
+@rule(np.triu)
+def _triu(tape: Tape, sample: Any, m: Any, k: int = 0) -> int:
+    return _triangle(tape, sample, np.triu, m, k)
+
+
+@rule(np.tril)
+def _tril(tape: Tape, sample: Any, m: Any, k: int = 0) -> int:
+    return _triangle(tape, sample, np.tril, m, k)
+
+
+def _triangle(tape: Tape, sample: Any, function: Any, m: Any, k: int) -> int:
+    x = symbol_of(tape, m)
+    if np.ndim(x.sample) < 2:
+        raise TypeError("one row at a time")
+    return tape.record(name_of(function), Apply(function, int(k)), [x.place], sample)
+
+
+@rule(np.delete)
+def _delete(tape: Tape, sample: Any, arr: Any, obj: Any, axis: Any = None) -> int:
+    x = symbol_of(tape, arr)
+    rank = np.ndim(x.sample)
+    if axis is None and rank != 1:
+        raise TypeError("one row at a time")
+    place = axes_of(0 if axis is None else axis, rank)[0] - 1
+    kept = np.delete(np.arange(x.sample.shape[place]), obj)
+    return tape.record("delete", Apply(np.take, kept, place + 1), [x.place], sample)
 
 
 @rule(np.split, np.array_split)

@@ -67,6 +67,7 @@ def train(
         on_step: Called after each step with its number, from 1, and its loss.
 
     Raises:
+        ValueError: `data` is another data set than `settings.dataset`.
         StateError: `settings` are not those of the saved run, or Keras runs on another backend.
         DataLossError: What is saved is corrupt.
         TrainingStopped: Ctrl-C was pressed; the run is saved.
@@ -76,6 +77,10 @@ def train(
         raise StateError(
             f"train(): backend is {settings.backend!r}, but Keras runs on {keras.backend.backend()!r}; set "
             f"KERAS_BACKEND={settings.backend} before Keras is imported"
+        )
+    if data.name != settings.dataset:
+        raise ValueError(
+            f"train(): the images are {data.name}, but settings.dataset is {settings.dataset}; load the same"
         )
     start = _starting_point(settings, resume)
     train_batches = training_pipeline(data, settings)

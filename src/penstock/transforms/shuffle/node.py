@@ -180,9 +180,9 @@ class _BufferedCursor:
     def _outputs(self, start: int, stop: int) -> Indices:
         if self._steps is None or stop <= self._steps:
             return self._order.outputs(start, stop - start)
+        # The steps first: right after them the slots that are left are at hand; else they are found by walking back.
+        steps = self._order.outputs(start, self._steps - start) if start < self._steps else None
         if self._tail is None:
             self._tail = self._order.tail(self._size)
         tail = self._tail[max(0, start - self._steps) : stop - self._steps]
-        if start >= self._steps:
-            return tail
-        return np.concatenate([self._order.outputs(start, self._steps - start), tail])
+        return tail if steps is None else np.concatenate([steps, tail])
