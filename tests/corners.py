@@ -44,8 +44,10 @@ def outcomes(elements: Iterable[Any], limit: int = LIMIT) -> list[Any]:
 def failing_at(*places: int) -> Callable[[Any], Any]:
     """A function that gives ten times its argument, and raises KeyError for some."""
 
+    bad = frozenset(places)
+
     def tenfold(number: Any) -> Any:
-        if int(number) in places:
+        if int(number) in bad:
             raise KeyError("bad number", int(number))
         return number * 10
 

@@ -71,16 +71,18 @@ class Operator(Protocol):
 
 
 @runtime_checkable
-class Skippable(Operator, Protocol):
-    """An operator that can pass over rows: it makes resuming in the middle of a block as cheap as at its beginning."""
+class Advancing(Operator, Protocol):
+    """An operator whose states are arithmetic, so that the middle of a block is as good a place as its beginning."""
 
-    def skip(self, rows: int) -> bool:
-        """Pass over `rows` rows that are known to be there, computing none; False, and nothing done, if it cannot."""
+    def advance(self, state: State, rows: int) -> State | None:
+        """The state `rows` rows after `state`, which are known to be there; None if that takes computing them."""
 
 
-def pass_over(operator: Operator, rows: int) -> bool:
-    """Let `operator` skip rows if it can; whether it did."""
-    return isinstance(operator, Skippable) and operator.skip(rows)
+def advance(operator: Operator, state: State, rows: int) -> State | None:
+    """The state of `operator` that follows `state` by `rows` rows; None where it cannot be told."""
+    if not rows:
+        return state
+    return operator.advance(state, rows) if isinstance(operator, Advancing) else None
 
 
 class Reader:
@@ -336,11 +338,9 @@ class BlockwiseOperator:
         self._rows = int(state["rows"])
         self._source.set_state(state["input"])
 
-    def skip(self, rows: int) -> bool:
-        if self._node.purity is Purity.STATEFUL or not pass_over(self._source, rows):
-            return False
-        self._rows += rows
-        return True
+    def advance(self, state: State, rows: int) -> State | None:
+        below = advance(self._source, state["input"], rows)
+        return None if below is None else {"rows": state["rows"] + rows, "input": below}
 
     def close(self) -> None:
         self._source.close()

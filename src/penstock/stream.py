@@ -63,6 +63,9 @@ class SurplusOperator(ABC):
         self._before = {"source": state["source"], "own": state["own"]}
         self._held, self._taken, self._to_skip = None, 0, int(state["taken"])
 
+    def advance(self, state: State, rows: int) -> State | None:
+        return {**state, "taken": state["taken"] + rows}
+
     def close(self) -> None:
         self._held = None
         self.source.close()

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from penstock.block import Block
-from penstock.node import Operator, Reader, State, pass_over
+from penstock.node import Operator, Reader, State, advance
 
 _SECONDS_TO_STOP = 1.0
 _LONG_STEP_SECONDS = 0.001
@@ -111,6 +111,10 @@ class BackgroundOperator:
                 producer.fill()
 
     def get_state(self) -> State:
+        producer = self._producer
+        after = None if producer is None or self._block is None else producer.advance(self._before, self._taken)
+        if after is not None:
+            return {"input": after, "taken": 0, "ended": self._ended}
         return {"input": self._before, "taken": self._taken, "ended": self._ended}
 
     def set_state(self, state: State) -> None:
@@ -153,6 +157,10 @@ class _Producer:
                 self.allow(self._ahead)
                 self._ahead *= 2
         return state, block
+
+    def advance(self, state: State, rows: int) -> State | None:
+        """The state of the thread's operator `rows` rows after `state`; arithmetic only, so it may go on meanwhile."""
+        return advance(self._operator, state, rows)
 
     def compute(self, rows: int) -> tuple[State, Block | None]:
         """The next block, computed by the caller; only while the thread is at rest."""
@@ -217,8 +225,6 @@ class _Producer:
 
     def _restore(self, state: State, taken: int) -> None:
         self._operator.set_state(state)
-        if pass_over(self._operator, taken):
-            return
         while taken and not self._stopped:
             block = self._operator.next_block(taken)
             taken -= taken if block is None else block.rows

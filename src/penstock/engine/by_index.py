@@ -56,10 +56,8 @@ class IndexOperator:
         self._next = self._node.local_index(int(state["index"]))
         self._window = None
 
-    def skip(self, rows: int) -> bool:
-        self._next += rows
-        self._window = None
-        return True
+    def advance(self, state: State, rows: int) -> State | None:
+        return {"index": self._node.global_index(self._node.local_index(int(state["index"])) + rows)}
 
     def close(self) -> None:
         self._window = None

@@ -14,7 +14,7 @@ from penstock.engine.memory import Allocator
 from penstock.engine.run import RunContext, open_node
 from penstock.engine.saved_state import VERSION, check_form, compare, facts_to_restore
 from penstock.errors import StateError
-from penstock.node import Node, Operator, State, demand_is_exact, pass_over
+from penstock.node import Node, Operator, State, demand_is_exact, advance
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -152,8 +152,6 @@ class DatasetIterator(Generic[T_co]):
             operator = open_node(self._plan, RunContext(self._prepare, self._allocator))
             if self._before is not None:
                 operator.set_state(self._before)
-            if self._skip and pass_over(operator, self._skip):
-                self._skip, self._before = 0, operator.get_state()
             self._adopt(operator)
             return operator
         return self._operator
@@ -187,18 +185,22 @@ class DatasetIterator(Generic[T_co]):
         """Where the iterator is, after the last element that it handed out, as a JSON tree.
 
         >>> iterator = iter(Dataset.range(5))
-        >>> next(iterator), iterator.state_dict()["taken"]
-        (np.int64(0), 1)
+        >>> next(iterator), iterator.state_dict()["at"]
+        (np.int64(0), {'index': 1})
         """
         if self._before is None and not self._closed:
             self._before = self._open().get_state()
+        at, taken = self._before, self._taken + self._skip
+        after = None if self._operator is None else advance(self._operator, at, taken)
+        if after is not None:
+            at, taken = after, 0
         return {
             "version": VERSION,
             **self._fingerprint(),
             "facts": self._facts,
             "ended": self._ended,
-            "at": self._before,
-            "taken": self._taken + self._skip,
+            "at": at,
+            "taken": taken,
         }
 
     def _fingerprint(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import keras
 Shape = tuple[Any, ...]
 """Sizes of axes; None for a batch of any size."""
 
-FILTERS = (16, 32, 64)
+FILTERS = (32, 64, 128)
 KERNEL_SIZES = (5, 3, 3)
 """Of the blocks, in pixels."""
 
@@ -61,7 +61,7 @@ class ConvBlock(keras.layers.Layer):
             use_bias=False,
             kernel_initializer=keras.initializers.HeNormal(seed=seed),
         )
-        self.normalization = keras.layers.BatchNormalization(momentum=0.9)
+        self.normalization = keras.layers.BatchNormalization(momentum=0.97)
 
     def build(self, input_shape: Shape) -> None:
         self.convolution.build(input_shape)

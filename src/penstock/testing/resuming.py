@@ -8,7 +8,6 @@ from typing import Any
 
 from penstock.ends.run import pass_facts, prepare
 from penstock.engine.run import RunContext, open_node
-from penstock.node import INFINITE, UNKNOWN
 from penstock.testing.case import Chain
 from penstock.testing.observe import HORIZON, first, observe, pull, same
 
@@ -91,19 +90,31 @@ def resume_operators(chain: Chain, choose: Choose) -> None:
     same(wanted, found + rest, f"resume_operators: demands of {demands}, then {after[:3]}, in pass {number}")
 
 
-def resume_shards(chain: Chain, choose: Choose) -> None:
-    """Shards are disjoint and together the whole; a state of any at a common step goes on on any number of them."""
+def shards(chain: Chain, choose: Choose) -> None:
+    """Shards are disjoint and together the whole, and each resumes."""
+    expected = first(chain.elements())
+    ranks = choose(1, 4)
+    rank = choose(0, ranks - 1)
+    dealt = [observe(iter(chain.build().shard(ranks, rank))) for rank in range(ranks)]
+    for at, found in enumerate(dealt):
+        wanted = expected[at::ranks]
+        same(wanted, found[: len(wanted)], f"shards: shard {at} of {ranks}")
+    if len(expected) < HORIZON:
+        assert sum(map(len, dealt)) == len(expected), f"shards: {dealt} is not the whole {expected}"
+    steps = choose(0, len(dealt[rank]))
+    elements = iter(chain.build().shard(ranks, rank))
+    observe(elements, steps)
+    resumed = iter(chain.build().shard(ranks, rank))
+    resumed.load_state_dict(through_text(elements.state_dict()))
+    what = f"shards: shard {rank} of {ranks}, resumed after {steps} elements"
+    same(dealt[rank][steps:], observe(resumed, HORIZON - steps), what)
+
+
+def resume_on_other_shards(chain: Chain, choose: Choose) -> None:
+    """A state of any shard at a common step goes on on any number of shards, which together read what is left."""
     expected = first(chain.elements())
     ranks, later = choose(1, 4), choose(1, 4)
-    dealt = [observe(iter(chain.build().shard(ranks, rank))) for rank in range(ranks)]
-    for rank, found in enumerate(dealt):
-        wanted = expected[rank::ranks]
-        same(wanted, found[: len(wanted)], f"resume_shards: shard {rank} of {ranks}")
-    if chain.build().cardinality() in (INFINITE, UNKNOWN) or len(expected) == HORIZON:
-        steps = choose(0, min(map(len, dealt)) // 2)
-    else:
-        assert sum(map(len, dealt)) == len(expected), f"resume_shards: {dealt} is not the whole {expected}"
-        steps = choose(0, min(map(len, dealt)))
+    steps = choose(0, len(expected) // ranks)
     elements = iter(chain.build().shard(ranks, choose(0, ranks - 1)))
     observe(elements, steps)
     state = through_text(elements.state_dict())
@@ -112,6 +123,6 @@ def resume_shards(chain: Chain, choose: Choose) -> None:
         resumed.load_state_dict(state)
         wanted = [item for at, item in enumerate(expected) if at >= steps * ranks and at % later == rank]
         found = observe(resumed)
-        what = f"resume_shards: {steps} steps on {ranks} shards, then shard {rank} of {later}"
+        what = f"resume_on_other_shards: {steps} steps on {ranks} shards, then shard {rank} of {later}"
         same(wanted, found[: len(wanted)], what)
         assert len(expected) == HORIZON or len(found) == len(wanted), f"{what}: {len(found)} elements"

@@ -10,7 +10,7 @@ import numpy as np
 from penstock import calls
 from penstock.block import Block
 from penstock.group import group, group_ragged
-from penstock.node import Access, Context, Epochs, Indices, Node, Operator, Places, State, pass_over
+from penstock.node import Access, Context, Epochs, Indices, Node, Operator, Places, State, advance
 from penstock.spec import Spec, batched
 from penstock.stream import exactly
 
@@ -170,11 +170,10 @@ class _BatchOperator:
         self._seen, self._ended = int(state["seen"]), bool(state["ended"])
         self._source.set_state(state["input"])
 
-    def skip(self, rows: int) -> bool:
-        if not pass_over(self._source, rows * self._size):
-            return False
-        self._seen += rows * self._size
-        return True
+    def advance(self, state: State, rows: int) -> State | None:
+        elements = rows * self._size
+        below = advance(self._source, state["input"], elements)
+        return None if below is None else {**state, "seen": state["seen"] + elements, "input": below}
 
     def close(self) -> None:
         self._source.close()

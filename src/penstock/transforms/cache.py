@@ -209,6 +209,9 @@ class _CacheOperator:
     def set_state(self, state: Any) -> None:
         self._next = int(state["next"])
 
+    def advance(self, state: State, rows: int) -> State | None:
+        return {"next": state["next"] + rows}
+
     def close(self) -> None:
         if self._input is not None:
             self._input.close()

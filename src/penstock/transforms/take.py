@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls
 from penstock.block import Block
-from penstock.node import UNKNOWN, Context, Epochs, IndexOnly, Indices, Node, Operator, State, pass_over
+from penstock.node import UNKNOWN, Context, Epochs, IndexOnly, Indices, Node, Operator, State, advance
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -84,11 +84,9 @@ class _TakeOperator:
         self._left = int(state["left"])
         self._source.set_state(state["input"])
 
-    def skip(self, rows: int) -> bool:
-        if not pass_over(self._source, rows):
-            return False
-        self._left -= rows
-        return True
+    def advance(self, state: State, rows: int) -> State | None:
+        below = advance(self._source, state["input"], rows)
+        return None if below is None else {"left": state["left"] - rows, "input": below}
 
     def close(self) -> None:
         self._source.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock import tree
 from penstock.block import Block
-from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, State
+from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, State, advance
 from penstock.spec import Spec
 from penstock.stream import exactly
 
@@ -146,6 +146,10 @@ class _ZipOperator:
         self._ended = bool(state["ended"])
         for source, saved in zip(self._sources, state["inputs"], strict=True):
             source.set_state(saved)
+
+    def advance(self, state: State, rows: int) -> State | None:
+        below = [advance(source, saved, rows) for source, saved in zip(self._sources, state["inputs"], strict=True)]
+        return None if None in below else {**state, "inputs": below}
 
     def close(self) -> None:
         for source in self._sources:

@@ -97,7 +97,7 @@ def build(tape: Tape, inputs: Mapping[int, int], results: Sequence[tuple[int | N
     used = {place for step in steps for place in step.arguments}
     read = {place for leaf, place in results if leaf is None}
     wanted = {place: leaf for place, leaf in inputs.items() if place in used | read}
-    writer = _Writer(tape, steps, wanted, outputs, outs)
+    writer = _Writer(tape, steps, wanted, outputs, outs, plan.ends())
     passes = {number: leaf for number, (leaf, _) in enumerate(results) if leaf is not None}
     names = tuple(step.name for step in steps)
     uses = frozenset(wanted.values()) | frozenset(passes.values())
@@ -114,7 +114,9 @@ class _Writer:
         inputs: Mapping[int, int],
         outputs: Sequence[_Output],
         outs: Mapping[int, int],
+        ends: Mapping[int, Sequence[int]],
     ) -> None:
+        self._ends = ends
         self._tape = tape
         self._steps = steps
         self._inputs = inputs
@@ -143,6 +145,8 @@ class _Writer:
                 arguments.append(f"out=b{-2 - out}" + ("" if same else f".reshape((rows, *{shape!r}))"))
             known[step.place] = f"s{step.place}"
             lines.append(f"    s{step.place} = f{number}({', '.join(arguments)})")
+            if self._ends.get(number):
+                lines.append(f"    {' = '.join(f's{place}' for place in self._ends[number])} = None")
         results = [self._result(number, places, known, names, lines) for number in range(len(self._outputs))]
         lines.append(f"    return [{', '.join(results)}]")
         exec("\n".join(lines), names)  # the text is made of numbers alone
@@ -216,6 +220,15 @@ class _Plan:
             if isinstance(other, np.ndarray) and isinstance(block, np.ndarray) and np.may_share_memory(block, other):
                 return self.owner(place)
         return step.place
+
+    def ends(self) -> dict[int, list[int]]:
+        """The slots of computed memory that nothing reads after a step, by that step."""
+        found: dict[int, list[int]] = {}
+        for place in self.maker:
+            when = self.last.get(self.owner(place), len(self.steps))
+            if self.owner(place) in self.maker and when < len(self.steps) - 1:
+                found.setdefault(when, []).append(place)
+        return found
 
     def output(self, number: int, leaf: int | None, place: int, output: Spec) -> _Output:
         """How output `number` is handed over."""

@@ -76,6 +76,10 @@ class _Settle:
             bounds = np.iinfo(self._dtype)
             if block.min() < bounds.min or (self._dtype.itemsize < 8 and block.max() > bounds.max):
                 raise OverflowError(f"an integer is out of bounds for {self._dtype}")
+        elif block.dtype.kind == "i" and self._dtype.kind == "f":
+            if _is_large(block):
+                raise OverflowError("an integer is not exact as float64")
+            block = block.astype(np.float64)  # as NumPy converts a number of Python
         return block.astype(self._dtype)
 
 

@@ -69,8 +69,9 @@ class Spread:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._shape = shape
 
-    def __call__(self, rows: int, constant: Any) -> Array:
-        out = np.empty((rows, *self._shape), np.asarray(constant).dtype)
+    def __call__(self, rows: int, constant: Any, out: Array | None = None) -> Array:
+        if out is None:
+            out = np.empty((rows, *self._shape), np.asarray(constant).dtype)
         out[...] = constant
         return out
 
@@ -81,7 +82,7 @@ def lift(tape: Tape, place: int) -> int:
     if slot.lifted:
         return place
     sample = np.array(slot.sample)
-    return tape.record("spread", Spread(sample.shape), [0, place], sample)
+    return tape.record("spread", Spread(sample.shape), [0, place], sample, takes_out=True)
 
 
 class Cast:

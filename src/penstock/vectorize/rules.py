@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from penstock.vectorize import rules_join, rules_reduce
+from penstock.vectorize import rules_search as _rules_search  # noqa: F401  fills RULES
 from penstock.vectorize.pythonic import settled
 from penstock.vectorize.rulebook import RULES, Rule, align, cast_place, fresh_copy, place_of, rule
 from penstock.vectorize.tape import Tape

@@ -29,6 +29,16 @@ class PickItem:
         return block[(np.arange(block.shape[0]), index, *self._rest)]
 
 
+def _writable(block: Array, value: Any, out: Array | None) -> tuple[Array, Any]:
+    """Memory that holds `block` and may be written, and `value` where that does not overwrite it."""
+    if out is None:
+        return block.copy(), value
+    if out is not block:
+        value = value.copy() if out is value else value
+        np.copyto(out, block)
+    return out, value
+
+
 class PutItem:
     """A copy of each row with the selected items replaced."""
 
@@ -37,8 +47,8 @@ class PutItem:
     def __init__(self, index: tuple[Any, ...]) -> None:
         self._index = (slice(None), *index)
 
-    def __call__(self, block: Array, value: Any) -> Array:
-        changed = block.copy()
+    def __call__(self, block: Array, value: Any, out: Array | None = None) -> Array:
+        changed, value = _writable(block, value, out)
         changed[self._index] = value
         return changed
 
@@ -46,8 +56,10 @@ class PutItem:
 class PutWhere:
     """A copy of each row with items replaced where a mask holds."""
 
-    def __call__(self, block: Array, mask: Array, value: Any) -> Array:
-        changed = block.copy()
+    def __call__(self, block: Array, mask: Array, value: Any, out: Array | None = None) -> Array:
+        if out is mask:
+            mask = mask.copy()
+        changed, value = _writable(block, value, out)
         np.copyto(changed, value, casting="unsafe", where=mask)
         return changed
 
@@ -57,8 +69,10 @@ class PutPicked:
 
     may_raise = True
 
-    def __call__(self, block: Array, index: Array, value: Any) -> Array:
-        changed = block.copy()
+    def __call__(self, block: Array, index: Array, value: Any, out: Array | None = None) -> Array:
+        if out is index:
+            index = index.copy()
+        changed, value = _writable(block, value, out)
         changed[np.arange(block.shape[0]), index] = value
         return changed
 
@@ -174,7 +188,7 @@ def _changed(tape: Tape, target: Handle, index: Any, value: Any) -> int:
         part = target.sample[items]
         _check_shape(tape, given, np.shape(part))
         places = [base, align(tape, given, np.ndim(part))]
-        return tape.record("assign", PutItem(items), places, target.sample.copy())
+        return tape.record("assign", PutItem(items), places, target.sample.copy(), takes_out=True, in_place=True)
     if len(items) != 1 or not isinstance(items[0], Handle):
         raise TypeError("an index that depends on values")
     (chosen,) = items
@@ -185,7 +199,7 @@ def _changed(tape: Tape, target: Handle, index: Any, value: Any) -> int:
     part = target.sample[chosen.sample]
     _check_shape(tape, given, np.shape(part))
     places = [base, chosen.place, align(tape, given, np.ndim(part))]
-    return tape.record("assign", PutPicked(), places, target.sample.copy())
+    return tape.record("assign", PutPicked(), places, target.sample.copy(), takes_out=True, in_place=True)
 
 
 def _changed_constant(tape: Tape, target: Handle, items: tuple[Any, ...], value: Any) -> int:
@@ -206,7 +220,7 @@ def _masked(tape: Tape, target: Handle, base: int, mask: Handle, given: int) -> 
         wide = mask.sample.reshape(mask.sample.shape + (1,) * missing)
         place = tape.record("align", _Trail(missing), [place], wide)
     places = [base, place, align(tape, given, len(shape))]
-    return tape.record("assign", PutWhere(), places, target.sample.copy())
+    return tape.record("assign", PutWhere(), places, target.sample.copy(), takes_out=True, in_place=True)
 
 
 class _Trail:

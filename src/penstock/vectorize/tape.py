@@ -17,6 +17,9 @@ import numpy as np
 ROWS = 2
 """Rows of the blocks that a trace itself computes on."""
 
+MOST_STEPS = 500
+"""Longer programs come from loops over single items, which cost more on blocks than element by element."""
+
 Array = np.ndarray[Any, Any]
 
 
@@ -136,6 +139,8 @@ class Tape:
         dtype = dtype_of(sample)
         if not isinstance(block, (np.ndarray, np.generic)) or block.shape != expected or block.dtype != dtype:
             raise Mismatch(name)
+        if len(self.steps) >= MOST_STEPS:
+            raise self.stop(f"takes more than {MOST_STEPS} operations, as a loop over items does")
         self.slots.append(Slot(sample, block, lifted, not lifted))
         self.steps.append(Step(name, function, places, len(self.slots) - 1, takes_out, in_place))
         return len(self.slots) - 1

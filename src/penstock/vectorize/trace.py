@@ -42,7 +42,7 @@ def trace(function: Callable[..., object], spec: Spec) -> Trace | Refusal:
     """
     tape = Tape(Symbol)
     leaves = [_argument(tape, leaf, number) for number, leaf in enumerate(spec.leaves)]
-    inputs = {leaf.place: number for number, leaf in enumerate(leaves) if isinstance(leaf, Handle)}
+    inputs = {leaf.place: number for number, leaf in enumerate(leaves) if issubclass(type(leaf), Handle)}
     element = tree.unflatten(spec.treedef, leaves)
     try:
         rewritten = Rewriter(tape).value(function)

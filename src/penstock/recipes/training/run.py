@@ -21,8 +21,8 @@ from penstock.recipes.training.variables import restore_model
 
 _SHUFFLE_BUFFER = 10_000
 _TEST_ROWS = 500
-_LEARNING_RATE = 3e-3
-_LEARNING_RATE_DECAY = 0.6
+_LEARNING_RATE = 4e-3
+_LEARNING_RATE_DECAY = 0.5
 """Per epoch; it does not depend on the number of epochs, so that a run may be resumed with more of them."""
 
 

@@ -47,6 +47,9 @@ class FullShuffleOperator:
         self._next, self._start = int(state["next"]), state["input"]
         self._source.set_state(self._start)
 
+    def advance(self, state: State, rows: int) -> State | None:
+        return {**state, "next": state["next"] + rows}
+
     def close(self) -> None:
         self._rows = None
         self._source.close()
@@ -152,6 +155,9 @@ class BufferedShuffleOperator:
         self._source.set_state(state["input"])
         self._marks = []
         self._held = _HeldRows()
+
+    def advance(self, state: State, rows: int) -> State | None:
+        return {**state, "step": state["step"] + rows}
 
     def close(self) -> None:
         self._held = _HeldRows()

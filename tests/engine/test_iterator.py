@@ -1,0 +1,160 @@
+"""The iterator: its end, closing it, Ctrl-C in the middle of a step, errors in every place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penstock import Dataset
+from tests.corners import Counting, Yielding, failing_at, outcomes, plain, values
+
+
+def test_the_end_keeps_being_the_end() -> None:
+    iterator = iter(Dataset.range(2))
+    assert values(iterator) == [0, 1]
+    for _ in range(3):
+        with pytest.raises(StopIteration):
+            next(iterator)
+
+
+def test_an_iterator_is_its_own_iterator() -> None:
+    iterator = iter(Dataset.range(4))
+    assert next(iterator) == 0
+    assert iter(iterator) is iterator
+    assert values(iterator) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_closing_ends_it_and_twice_is_fine(taken: int) -> None:
+    source = Yielding(*range(10))
+    iterator = iter(Dataset.from_generator(source))
+    for _ in range(taken):
+        next(iterator)
+    iterator.close()
+    iterator.close()
+    assert values(iterator) == []
+    assert source.calls == source.ended == bool(taken)
+
+
+def test_closing_drops_the_elements_that_were_computed_ahead() -> None:
+    iterator = iter(Dataset.range(10_000))
+    for _ in range(100):
+        next(iterator)
+    iterator.close()
+    assert values(iterator) == []
+
+
+def test_a_with_block_closes_it_also_when_it_is_left_by_an_error() -> None:
+    source = Yielding(1, 2, 3)
+    with pytest.raises(ZeroDivisionError), iter(Dataset.from_generator(source)) as iterator:
+        next(iterator)
+        raise ZeroDivisionError
+    assert source.ended == 1
+
+
+def test_the_end_closes_the_source_at_once() -> None:
+    source = Yielding(1, 2)
+    iterator = iter(Dataset.from_generator(source).map(lambda n: n))
+    assert values(iterator) == [1, 2]
+    assert source.ended == 1
+
+
+def test_two_iterators_of_one_dataset_share_nothing() -> None:
+    source = Yielding(1, 2, 3)
+    ds = Dataset.from_generator(source)
+    left, right = iter(ds), iter(ds)
+    assert [next(left), next(left), next(right), next(left), next(right)] == [1, 2, 1, 3, 2]
+    assert source.calls == 2
+
+
+@pytest.mark.parametrize("bad", [(0,), (5,), (0, 1, 2), (3, 4, 63, 64, 99), tuple(range(100))], ids=str)
+@pytest.mark.parametrize("purity", ["pure", "stateful"])
+def test_errors_come_in_their_places_and_everything_else_too(bad: tuple[int, ...], purity: str) -> None:
+    ds = Dataset.range(100).map(failing_at(*bad), purity=purity)
+    assert outcomes(ds) == [KeyError if n in bad else n * 10 for n in range(100)]
+
+
+def test_a_block_full_of_errors_costs_no_more_per_error_than_a_few() -> None:
+    found = outcomes(Dataset.range(20_000).map(failing_at(*range(20_000)), purity="pure"), 20_000)
+    assert found == [KeyError] * 20_000
+
+
+class Interrupted:
+    """A function that is broken off by Ctrl-C once, at one element."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.pending = True
+
+    def __call__(self, n: Any) -> Any:
+        if n == self.at and self.pending:
+            self.pending = False
+            raise KeyboardInterrupt
+        return n * 10
+
+
+PLANS: dict[str, Any] = {
+    "map": lambda f: Dataset.range(8).map(f),
+    "pure map": lambda f: Dataset.range(8).map(f, purity="pure"),
+    "batch": lambda f: Dataset.range(8).map(f).batch(2),
+    "filter": lambda f: Dataset.range(8).map(f).filter(lambda n: n >= 0),
+    "prefetch": lambda f: Dataset.range(8).map(f).prefetch(1),
+    "shuffle": lambda f: Dataset.range(8).map(f).shuffle(3, seed=0),
+    "shard": lambda f: Dataset.range(8).map(f).shard(2, 1),
+    "zip": lambda f: Dataset.zip(Dataset.range(8), Dataset.range(8).map(f)),
+    "unbatch": lambda f: Dataset.range(8).map(f).batch(3).unbatch(),
+    "map_batches": lambda f: Dataset.range(8).map(f).map_batches(lambda n: n, 3),
+    "flat_map": lambda f: Dataset.range(4).flat_map(lambda n: Dataset.range(2).map(lambda i: f(2 * n + i))),
+    "repeat": lambda f: Dataset.range(4).map(lambda n: f(n + 1)).repeat(2),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_after_ctrl_c_state_and_iterator_go_on_with_the_next_element(name: str) -> None:
+    expected = values(PLANS[name](lambda n: n * 10))
+    ds = PLANS[name](Interrupted(3))
+    iterator = iter(ds)
+    before = []
+    with pytest.raises(KeyboardInterrupt):
+        for element in iterator:
+            before.append(plain(element))
+    state = iterator.state_dict()
+    taken = len(before)
+    assert before == expected[:taken]
+    assert values(iterator) == expected[taken:]
+    restored = iter(ds)
+    restored.load_state_dict(state)
+    assert values(restored) == expected[taken:]
+
+
+def test_a_pass_can_be_chosen_and_does_not_count() -> None:
+    ds, other = (Dataset.range(30).shuffle(30, seed=1) for _ in range(2))
+    passes = [values(other) for _ in range(3)]
+    assert values(ds.iterator(epoch=2)) == passes[2]
+    assert values(ds) == passes[0]
+
+
+@pytest.mark.parametrize(("epoch", "error"), [(-1, ValueError), (1.5, TypeError), ("0", TypeError)])
+def test_a_pass_that_is_none_is_refused_at_the_call(epoch: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^iterator\(\): epoch must be an integer of at least 0|epoch must be at least 0"):
+        Dataset.range(3).iterator(epoch=epoch)
+
+
+def test_as_numpy_iterator_gives_scalars_of_numpy_text_as_it_is_and_read_only_arrays() -> None:
+    ds = Dataset.from_tensor_slices((np.arange(2), ["a", "b"], np.zeros((2, 3)), [b"x", b"y"], None))
+    number, text, array, data, nothing = next(ds.as_numpy_iterator())
+    assert (type(number), text, data, nothing) == (np.int64, "a", b"x", None)
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 1
+    batch = next(Dataset.range(4).batch(2).as_numpy_iterator())
+    with pytest.raises(ValueError, match="read-only"):
+        batch[0] = 1
+
+
+def test_a_function_with_effects_is_never_run_ahead_of_the_element() -> None:
+    seen = Counting()
+    for wanted, element in enumerate(Dataset.range(1000).map(lambda n: n + 0).map(seen).map(lambda n: n - 0)):
+        assert element == wanted
+        assert len(seen.seen) == wanted + 1
