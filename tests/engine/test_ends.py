@@ -62,7 +62,9 @@ def test_one_single_element() -> None:
     ids=["none", "two", "endless"],
 )
 def test_no_single_element(ds: Dataset[Any], text: str) -> None:
-    with pytest.raises(CardinalityError, match=rf"^get_single_element\(\): the dataset has {text}; use head\(n\) or take"):
+    with pytest.raises(
+        CardinalityError, match=rf"^get_single_element\(\): the dataset has {text}; use head\(n\) or take"
+    ):
         ds.get_single_element()
 
 

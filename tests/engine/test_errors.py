@@ -41,19 +41,18 @@ def test_the_users_exception_is_the_very_object_that_was_raised() -> None:
 STEPS: dict[str, Any] = {
     "map": lambda f: Dataset.range(9).map(f),
     "filter": lambda f: Dataset.range(9).filter(f),
-    "flat_map": lambda f: Dataset.range(9).flat_map(f),
     "random_map": lambda f: Dataset.range(9).random_map(lambda n, rng: f(n)),
-    "map_batches": lambda f: Dataset.range(9).map_batches(lambda batch: f(batch[0]), batch_size=1),
+    "map_batches": lambda f: Dataset.range(9).map_batches(lambda batch: batch * f(batch[0]), batch_size=1),
 }
 
 
 def fails_at_four(n: Any) -> Any:
     if n == 4:
         raise Custom(int(n), "four")
-    return Dataset.range(1) if inspect.stack()[0].function == "never" else bool(n >= 0)
+    return bool(n >= 0)
 
 
-@pytest.mark.parametrize("name", [name for name in STEPS if name != "flat_map"])
+@pytest.mark.parametrize("name", STEPS)
 def test_a_note_names_transformation_function_the_users_line_and_the_element(name: str) -> None:
     error = raised_by(STEPS[name](fails_at_four))
     assert isinstance(error, Custom)
@@ -65,7 +64,7 @@ def test_a_note_names_transformation_function_the_users_line_and_the_element(nam
 
 
 def test_the_note_of_flat_map() -> None:
-    error = raised_by(STEPS["flat_map"](lambda n: Dataset.range(1) if n < 4 else 1 // 0))
+    error = raised_by(Dataset.range(9).flat_map(lambda n: Dataset.range(1) if n < 4 else 1 // 0))
     assert isinstance(error, ZeroDivisionError)
     assert error.__notes__[0].startswith("in flat_map(")
     assert error.__notes__[0].endswith("element 4")
@@ -165,7 +164,9 @@ def test_replay_of_other_transformations(make: Any) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt()], ids=repr)
 def test_replay_of_an_error_that_is_not_from_a_dataset(error: BaseException) -> None:
-    with pytest.raises(ValueError, match=r"^replay\(\): .* was not raised by a function of a dataset; there is nothing"):
+    with pytest.raises(
+        ValueError, match=r"^replay\(\): .* was not raised by a function of a dataset; there is nothing"
+    ):
         Dataset.range(3).replay(error)
 
 

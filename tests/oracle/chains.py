@@ -131,8 +131,8 @@ MAPS = [
 
 MAPS_OF_ONE = [
     Step("map(-x)", lambda e, ds: ds.map(lambda x: -x)),
-    Step("map((x, x > 2))", lambda e, ds: ds.map(lambda x: (x, x > 2))),
-    Step("map({b: x * x, a: x // 2})", lambda e, ds: ds.map(lambda x: {"b": x * x, "a": x // 2})),
+    Step("map((x, x > 2))", lambda e, ds: ds.map(lambda x: (x, e.cast(x > 2, np.int64)))),
+    Step("map({b: x * 3, a: x // 2})", lambda e, ds: ds.map(lambda x: {"b": x * 3, "a": x // 2})),
 ]
 
 MAPS_OF_PAIRS = [
@@ -181,7 +181,7 @@ Growth = Callable[[st.DrawFn, Chain], Chain]
 
 def growths(chain: Chain, most_others: int) -> list[Growth]:
     """What may follow."""
-    found = [take, skip, shard, prefetch, repeat, enumerate_, map_, map_, flat_map, concatenate]
+    found: list[Growth] = [take, skip, shard, prefetch, repeat, enumerate_, map_, map_, flat_map, concatenate]
     if chain.can_batch():
         found += [batch, batch, stack]
     if chain.can_unbatch():
@@ -220,11 +220,14 @@ def enumerate_(draw: st.DrawFn, chain: Chain) -> Chain:
     return chain.then(called("enumerate", draw(st.integers(-2, 5))))
 
 
+def is_pair(element: Any) -> bool:
+    """Whether a user function gets the element as two arguments."""
+    return type(element) is tuple and len(element) == 2
+
+
 def map_(draw: st.DrawFn, chain: Chain) -> Chain:
     found = spec(chain.theirs)
-    traceable = MAPS_OF_ONE if isinstance(found, Component) else MAPS_OF_PAIRS if len(found) == 2 else []
-    if isinstance(found, dict) or (isinstance(found, Component) and found.dtype == "bool"):
-        traceable = []
+    traceable = MAPS_OF_ONE if isinstance(found, Component) else MAPS_OF_PAIRS if is_pair(found) else []
     return chain.then(draw(st.sampled_from(MAPS + traceable)))
 
 

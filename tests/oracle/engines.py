@@ -29,7 +29,7 @@ class Engine:
 
     name: str
     Dataset: Any
-    from_list: Callable[[list[Any]], Any]
+    from_list: Callable[[Any], Any]
     spec: Callable[[Any, Any], Any]
     cast: Callable[[Any, Any], Any]
     stack: Callable[[Sequence[Any]], Any]

@@ -306,7 +306,7 @@ def failed(found: Any) -> bool:
     return isinstance(found, Failed) or any(isinstance(item, Failed) for item in found)
 
 
-@pytest.mark.xfail(reason="penstock takes what TensorFlow refuses; nobody decided so")
+@pytest.mark.xfail(reason="penstock takes what TensorFlow refuses; to be mended")
 @pytest.mark.parametrize("name", UNMENDED)
 def test_each_refuses_it(name: str) -> None:
     assert UNMENDED[name](OURS) == UNMENDED[name](TF)

@@ -88,7 +88,9 @@ def test_its_note_names_the_generator_the_line_that_added_it_and_the_element() -
 
 @pytest.mark.parametrize("made", [3, None, object()], ids=["int", "None", "object"])
 def test_a_result_that_cannot_be_iterated_over(made: Any) -> None:
-    with pytest.raises(TypeError, match=r"from_generator\(\): .* returned a \w+, which cannot be iterated over; return"):
+    with pytest.raises(
+        TypeError, match=r"from_generator\(\): .* returned a \w+, which cannot be iterated over; return"
+    ):
         list(Dataset.from_generator(lambda: made))
 
 
@@ -101,7 +103,10 @@ def test_what_cannot_be_called_is_refused_at_the_call(wrong: Any) -> None:
 @pytest.mark.parametrize(
     ("keywords", "text"),
     [
-        ({"output_signature": np.int32}, "output_signature holds <class 'numpy.int32'>; put a TensorSpec in each place"),
+        (
+            {"output_signature": np.int32},
+            "output_signature holds <class 'numpy.int32'>; put a TensorSpec in each place",
+        ),
         ({"output_signature": TensorSpec(()), "output_types": np.int32}, "not both"),
         ({"output_shapes": ()}, "output_shapes needs output_types too"),
         ({"output_types": [np.int32]}, "output_types is a list; use a tuple"),

@@ -73,7 +73,8 @@ def test_text_is_str_bytes_stay_bytes_and_zeros_at_their_end_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "element", [Point([1, 2], [3, 4]), Pair([1, 2], [3, 4]), {"z": [1, 2], "a": [3, 4]}, OrderedDict(z=[1, 2], a=[3, 4])]
+    "element",
+    [Point([1, 2], [3, 4]), Pair([1, 2], [3, 4]), {"z": [1, 2], "a": [3, 4]}, OrderedDict(z=[1, 2], a=[3, 4])],
 )
 def test_containers_survive(element: Any) -> None:
     for ds in (Dataset.from_tensor_slices(element), Dataset.from_tensors(element), Dataset.from_list([element])):
@@ -106,7 +107,9 @@ def test_datasets_are_components() -> None:
 
 @pytest.mark.parametrize("scalar", [3, 2.5, np.float32(1), np.array(4), "abc"], ids=repr)
 def test_scalars_have_no_rows(scalar: Any) -> None:
-    with pytest.raises(ValueError, match=r"^from_tensor_slices\(\): component\[1\] is .*no axis to slice; use from_tensors"):
+    with pytest.raises(
+        ValueError, match=r"^from_tensor_slices\(\): component\[1\] is .*no axis to slice; use from_tensors"
+    ):
         Dataset.from_tensor_slices(([1, 2], scalar))
 
 

@@ -63,12 +63,12 @@ def whole_run(loop: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("loop", LOOPS)
 def test_reaches_97_percent_on_digits(style: str, loop: str, tmp_path: Path) -> None:
-    settings = Settings("digits", tmp_path, style=style, loop=loop, backend=BACKEND, epochs=6)
+    settings = Settings("digits", tmp_path, style=style, loop=loop, backend=BACKEND, epochs=5)
     data = datasets.load("digits")
     result = train(settings, data, progress=False)
     assert result.test_accuracy >= 0.97
-    assert result.num_steps == len(logged_losses(tmp_path)) == 6 * 45
-    assert len(result.history) == 6
+    assert result.num_steps == len(logged_losses(tmp_path)) == 5 * 45
+    assert len(result.history) == 5
     assert 0 < result.waiting_share < 1
     loaded = keras.saving.load_model(result.model_path)
     logits = keras.ops.convert_to_numpy(loaded(data.test_images[..., None] / np.float32(255), training=False))

@@ -46,8 +46,10 @@ def test_over_an_empty_input_the_function_is_not_called() -> None:
 
 
 def test_errors_of_input_function_and_inner_dataset_keep_their_places() -> None:
-    ds = Dataset.range(4).map(lambda n: n + 0 * (1 // int(n - 3))).flat_map(
-        lambda n: Dataset.range(2).map(lambda i: 10 * n + i) if failing_at(1)(n) >= 0 else None
+    ds = (
+        Dataset.range(4)
+        .map(lambda n: n + 0 * (1 // int(n - 3)))
+        .flat_map(lambda n: Dataset.range(2).map(lambda i: 10 * n + i) if failing_at(1)(n) >= 0 else None)
     )
     assert outcomes(ds) == [0, 1, KeyError, 20, 21, ZeroDivisionError]
     inner = Dataset.range(2).flat_map(lambda n: Dataset.range(3).map(failing_at(1)))

@@ -158,7 +158,11 @@ def test_numbers_of_parallel_calls(number: Any) -> None:
     ("arguments", "error", "text"),
     [
         ({"map_func": 3}, TypeError, "map_func must be a function, but is 3"),
-        ({"map_func": abs, "num_parallel_calls": 0}, ValueError, "num_parallel_calls must be at least 1, but is 0; use"),
+        (
+            {"map_func": abs, "num_parallel_calls": 0},
+            ValueError,
+            "num_parallel_calls must be at least 1, but is 0; use",
+        ),
         ({"map_func": abs, "num_parallel_calls": -2}, ValueError, "at least 1, but is -2; use AUTOTUNE"),
         ({"map_func": abs, "num_parallel_calls": 1.5}, TypeError, "must be an integer, but is 1.5"),
         ({"map_func": abs, "purity": "clean"}, ValueError, '"pure", "stateless" or "stateful", but is \'clean\''),

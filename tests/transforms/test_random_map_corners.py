@@ -46,7 +46,9 @@ def test_without_a_seed_two_datasets_differ() -> None:
 
 @pytest.mark.parametrize("seed", [0, -1, 2**64 - 1, 2**70])
 def test_a_seed_may_be_any_whole_number(seed: int) -> None:
-    assert values(Dataset.range(3).random_map(drawn, seed=seed)) == values(Dataset.range(3).random_map(drawn, seed=seed))
+    assert values(Dataset.range(3).random_map(drawn, seed=seed)) == values(
+        Dataset.range(3).random_map(drawn, seed=seed)
+    )
 
 
 def test_a_tuple_is_unpacked_and_the_generator_comes_last() -> None:

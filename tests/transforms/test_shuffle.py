@@ -21,6 +21,8 @@ def reference(elements: Stream, buffer_size: int, seed: int, reshuffle_each_iter
     place = (elements.number, elements.epoch) if reshuffle_each_iteration else (0, 0)
     key = Key(seed, "shuffle", *place)
     coming = iter(elements)
+    if buffer_size == 1:
+        yield from coming
     slots = list(coming) if buffer_size == UNKNOWN_CARDINALITY else list(islice(coming, buffer_size))
     for step in count():
         try:

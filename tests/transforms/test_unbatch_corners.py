@@ -17,7 +17,9 @@ def test_a_known_scalar_is_refused_at_the_call() -> None:
 
 def test_a_scalar_found_later_is_an_error_of_that_element() -> None:
     ds = Dataset.range(3).flat_map(lambda n: Dataset.from_tensors(n)).unbatch()
-    with pytest.raises(SpecError, match=r"unbatch\(\): component is .*0.*, which has no axis to split; batch\(\) first"):
+    with pytest.raises(
+        SpecError, match=r"unbatch\(\): component is .*0.*, which has no axis to split; batch\(\) first"
+    ):
         list(ds)
 
 

@@ -298,6 +298,41 @@ def test_captured_arrays_are_read_when_it_runs() -> None:
     assert second.tolist() == [32, 0]
 
 
+class Scaled:
+    def __init__(self) -> None:
+        self.factor = 2
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.factor
+
+
+def test_a_trace_knows_when_what_it_captured_was_bound_anew() -> None:
+    factor, scaled, space = 2, Scaled(), {"factor": 2}
+    local = traced(lambda x: x * factor, 1)
+    attribute = traced(scaled, 1)
+    code = compile("lambda x: x * factor", "", "eval").co_consts[0]
+    glob = traced(types.FunctionType(code, space), 1)
+    assert [found.is_current() for found in (local, attribute, glob)] == [True] * 3
+    factor = 3
+    assert [found.is_current() for found in (local, attribute, glob)] == [False, True, True]
+    scaled.factor = 3
+    assert [found.is_current() for found in (local, attribute, glob)] == [False, False, True]
+    space["factor"] = 3
+    assert [found.is_current() for found in (local, attribute, glob)] == [False] * 3
+
+
+def pixel_loop(x: Any) -> Any:
+    out = np.zeros((28, 28))
+    for row in range(28):
+        for column in range(28):
+            out[row, column] = x[row, column] * 2
+    return out
+
+
+def test_a_loop_over_items_runs_element_by_element() -> None:
+    assert "more than" in reason(pixel_loop, np.ones((28, 28)))
+
+
 def test_outputs_are_memory_of_their_own() -> None:
     column = np.arange(12.0).reshape(3, 4)
     for function in (

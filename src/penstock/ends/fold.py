@@ -60,7 +60,7 @@ def get_single_element(self: Dataset[T]) -> T:
     See also: head, reduce.
     """
     with iterate(self) as elements:
-        found = [element for element, _ in zip(elements, range(2), strict=False)]
+        found = [element for _, element in zip(range(2), elements, strict=False)]
     if len(found) != 1:
         many = "no element" if not found else "more than one element"
         raise CardinalityError(f"get_single_element(): the dataset has {many}; use head(n) or take(1)")

@@ -215,6 +215,8 @@ class _Producer:
                 self._results.put((state, block, None))
                 if time.perf_counter() - began < _LONG_STEP_SECONDS and block.num_bytes < _MAX_RUN_BYTES:
                     run = min(2 * run, 65536)
+                # Not kept while it waits: the reader's elements would live longer than the reader wants them.
+                del block
         except BaseException as error:
             self._results.put((None, None, error))
         finally:

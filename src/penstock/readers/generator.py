@@ -86,7 +86,7 @@ class Generator(Node):
         return _GeneratorOperator(self)
 
     def signature(self) -> str:
-        return f"from_generator({getattr(self.function, '__qualname__', self.function)})"
+        return f"from_generator({_name(self.function)})"
 
 
 class _GeneratorOperator:
@@ -164,8 +164,7 @@ class _GeneratorOperator:
         return tree.unflatten(treedef, fitted)
 
     def _where(self) -> str:
-        name = getattr(self._node.function, "__qualname__", repr(self._node.function))
-        return f"in from_generator({name}), added at {self._node.origin}"
+        return f"in from_generator({_name(self._node.function)}), added at {self._node.origin}"
 
     def get_state(self) -> State:
         return {"taken": self._taken, "ended": self._ended}
@@ -179,6 +178,11 @@ class _GeneratorOperator:
         close = getattr(iterator, "close", None)
         if close is not None:
             close()
+
+
+def _name(function: Callable[..., Any]) -> str:
+    """The function's qualified name, the same in every process."""
+    return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
 def _fit(value: Any, spec: TensorSpec, name: str) -> Any:

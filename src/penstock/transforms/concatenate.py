@@ -97,12 +97,16 @@ class Concatenate(Node):
         first = int(which[0]) if len(which) else 0
         if (which == first).all():
             return self.parts[first].resolve(epochs, indices - starts[first], context)
-        found = []
-        for number in np.unique(which).tolist():
-            rows = np.flatnonzero(which == number)
+        # One sort, not one look through all indices for each of many parts.
+        order = np.argsort(which, kind="stable")
+        numbers, first_rows = np.unique(which[order], return_index=True)
+        within = np.empty(len(indices), np.int64)
+        found: dict[int, Places] = {}
+        for number, rows in zip(numbers.tolist(), np.split(order, first_rows[1:]), strict=True):
             below = epochs if isinstance(epochs, int) else epochs[rows]
-            found.append((rows, self.parts[number].resolve(below, indices[rows] - starts[number], context)))
-        return _Mixed(found, len(indices))
+            found[number] = self.parts[number].resolve(below, indices[rows] - starts[number], context)
+            within[rows] = np.arange(len(rows))
+        return _Mixed(found, which, within)
 
     def open(self, context: Context) -> Operator:
         return _ConcatenateOperator(self.parts, context)
@@ -112,26 +116,28 @@ class Concatenate(Node):
 
 
 class _Mixed(Places):
-    """Places that lie in several inputs."""
+    """Places that lie in several inputs: row i is place `within[i]` of those in part `which[i]`."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_parts", "_which", "_within")
 
-    def __init__(self, parts: list[tuple[NDArray[np.intp], Places]], rows: int) -> None:
+    def __init__(self, parts: dict[int, Places], which: NDArray[np.intp], within: Indices) -> None:
         self._parts = parts
-        self.rows = rows
+        self._which = which
+        self._within = within
+        self.rows = len(which)
 
     def gather(self, start: int, stop: int) -> Block:
+        which = self._which[start:stop]
         gathered: list[Block] = []
         rows: list[NDArray[np.intp]] = []
-        for mine, places in self._parts:
-            first, last = np.searchsorted(mine, [start, stop]).tolist()
-            if last > first:
-                gathered.append(places.gather(first, last))
-                rows.append(mine[first:last])
+        for number in np.unique(which).tolist():
+            mine = np.flatnonzero(which == number)
+            first, last = self._within[start + mine[[0, -1]]].tolist()
+            gathered.append(self._parts[number].gather(first, last + 1))
+            rows.append(mine)
         if len(gathered) == 1:
             return gathered[0]
-        order = np.concatenate(rows)
-        return blocks.concatenate(gathered).take(np.argsort(order, kind="stable"))
+        return blocks.concatenate(gathered).take(np.argsort(np.concatenate(rows), kind="stable"))
 
 
 class _ConcatenateOperator:

@@ -51,6 +51,14 @@ class Trace:
     """The steps, every result in memory that NumPy makes."""
     _placed: Program = field(repr=False)
     """The same with results written into memory that `allocate` makes."""
+    _watched: tuple[Callable[[], bool], ...] = field(repr=False, default=())
+
+    def is_current(self) -> bool:
+        """Whether every name that the function captured is still bound to what it was bound to when it was traced.
+
+        Captured arrays are read anew by each run; numbers, functions and the like are part of the trace.
+        """
+        return all(holds() for holds in self._watched)
 
     def run(
         self,
@@ -81,7 +89,13 @@ class Trace:
         ]
 
 
-def build(tape: Tape, inputs: Mapping[int, int], results: Sequence[tuple[int | None, int]], output: Spec) -> Trace:
+def build(
+    tape: Tape,
+    inputs: Mapping[int, int],
+    results: Sequence[tuple[int | None, int]],
+    output: Spec,
+    watched: Sequence[Callable[[], bool]] = (),
+) -> Trace:
     """Plan the run of a tape.
 
     Args:
@@ -89,6 +103,7 @@ def build(tape: Tape, inputs: Mapping[int, int], results: Sequence[tuple[int | N
         inputs: From slot to input leaf.
         results: For each output leaf, the input leaf that it passes on, or None and the slot that holds it.
         output: Shapes and dtypes.
+        watched: What has to hold for the trace to be that of the function as it is now.
     """
     steps = _needed(tape, [place for leaf, place in results if leaf is None])
     plan = _Plan(tape, steps, inputs, results)
@@ -101,7 +116,16 @@ def build(tape: Tape, inputs: Mapping[int, int], results: Sequence[tuple[int | N
     passes = {number: leaf for number, (leaf, _) in enumerate(results) if leaf is not None}
     names = tuple(step.name for step in steps)
     uses = frozenset(wanted.values()) | frozenset(passes.values())
-    return Trace(output, uses, names, passes, outputs, writer.program(places=False), writer.program(places=True))
+    return Trace(
+        output,
+        uses,
+        names,
+        passes,
+        outputs,
+        writer.program(places=False),
+        writer.program(places=True),
+        tuple(watched),
+    )
 
 
 class _Writer:

@@ -14,7 +14,8 @@ from penstock import tree
 from penstock.spec import Spec, TensorSpec
 from penstock.vectorize.opaque import Opaque
 from penstock.vectorize.program import Trace, build
-from penstock.vectorize.rewrite import Rewriter, convert
+from penstock.vectorize.rewrite import Rewriter, Watch
+from penstock.vectorize.stand_ins import convert
 from penstock.vectorize.symbol import Symbol
 from penstock.vectorize.tape import Handle, Stop, Tape, dtype_of
 
@@ -45,13 +46,14 @@ def trace(function: Callable[..., object], spec: Spec) -> Trace | Refusal:
     inputs = {leaf.place: number for number, leaf in enumerate(leaves) if issubclass(type(leaf), Handle)}
     element = tree.unflatten(spec.treedef, leaves)
     try:
-        rewritten = Rewriter(tape).value(function)
+        rewriter = Rewriter(tape)
+        rewritten = rewriter.value(function)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = rewritten(*element) if type(element) is tuple else rewritten(element)
         if tape.stopped:
             return Refusal(tape.stopped)
-        return _built(tape, inputs, result)
+        return _built(tape, inputs, result, rewriter.watched)
     except Stop as stop:
         return Refusal(_located(str(stop), stop.__traceback__, function))
     except Exception as error:
@@ -67,7 +69,7 @@ def _argument(tape: Tape, leaf: TensorSpec, number: int) -> Any:
     return Symbol(tape, tape.column(zeros if shape else zeros[()]))
 
 
-def _built(tape: Tape, inputs: dict[int, int], result: Any) -> Trace:
+def _built(tape: Tape, inputs: dict[int, int], result: Any, watched: list[Watch]) -> Trace:
     if type(result) is list:
         result = tuple(result)
     leaves, treedef = tree.flatten(result)
@@ -82,7 +84,7 @@ def _built(tape: Tape, inputs: dict[int, int], result: Any) -> Trace:
         sample = tape.slots[place].sample
         results.append((inputs.get(place), place))
         specs.append(TensorSpec(np.shape(sample), dtype_of(sample)))
-    return build(tape, inputs, results, Spec(treedef, tuple(specs)))
+    return build(tape, inputs, results, Spec(treedef, tuple(specs)), watched)
 
 
 def _place(tape: Tape, leaf: Any) -> int:

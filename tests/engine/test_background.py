@@ -1,0 +1,80 @@
+"""The thread in the background: its state, and what happens when user code in it does not return."""
+
+from __future__ import annotations
+
+import json
+import threading
+import warnings
+from typing import Any
+
+import pytest
+
+from penstock import Dataset
+from penstock.engine import background
+from tests.corners import Counting, values
+
+
+@pytest.mark.parametrize("taken", [0, 1, 4, 9, 10])
+def test_a_state_is_that_of_the_last_element_handed_over_not_of_what_was_read_ahead(taken: int) -> None:
+    seen = Counting()
+    ds = Dataset.range(10).map(seen).prefetch(4)
+    with iter(ds) as iterator:
+        first = values(iterator, taken)
+        state = json.loads(json.dumps(iterator.state_dict()))
+    again = iter(ds)
+    again.load_state_dict(state)
+    assert first + values(again) == list(range(10))
+
+
+def test_a_state_can_be_taken_while_the_thread_waits_for_the_user() -> None:
+    release = threading.Event()
+
+    def waits(n: Any) -> Any:
+        if n == 2:
+            release.wait(20)
+        return n
+
+    iterator = iter(Dataset.range(5).map(waits).prefetch(2))
+    assert next(iterator) == 0
+    state = iterator.state_dict()
+    release.set()
+    assert values(iterator) == [1, 2, 3, 4]
+    iterator.load_state_dict(state)
+    assert values(iterator) == [1, 2, 3, 4]
+
+
+def test_user_code_that_does_not_return_is_left_behind_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_SECONDS_TO_STOP", 0.01)
+    entered, release = threading.Event(), threading.Event()
+
+    def hangs(n: Any) -> Any:
+        if n == 1:
+            entered.set()
+            release.wait(20)
+        return n
+
+    seen = Counting()
+    iterator = iter(Dataset.range(100).map(hangs).map(seen).prefetch(50))
+    assert next(iterator) == 0
+    assert entered.wait(20)
+    with pytest.warns(RuntimeWarning, match=r"prefetch\(\): thread penstock-prefetch is still inside a user function"):
+        iterator.close()
+    (left,) = [thread for thread in threading.enumerate() if thread.name == "penstock-prefetch"]
+    assert left.daemon
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        iterator.close()
+    release.set()
+    left.join(20)
+    assert not left.is_alive()
+    assert len(seen.seen) < 10, "a thread that was left behind went on to further steps"
+
+
+def test_nested_threads_all_end() -> None:
+    ds = Dataset.range(50).map(Counting())
+    for _ in range(4):
+        ds = ds.prefetch(2).map(Counting())
+    iterator = iter(ds)
+    assert values(iterator, 3) == [0, 1, 2]
+    iterator.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "penstock-prefetch"]
