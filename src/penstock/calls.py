@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os.path
 import sys
+from types import FrameType
 from typing import Any
 
 _PACKAGE = os.path.dirname(__file__)

@@ -283,7 +283,7 @@ def component(value: Any) -> Any:
     if isinstance(value, (np.generic, np.ndarray)):
         if value.dtype.kind in "UST":
             return value.astype(object) if value.ndim else value.item()
-        return value if value.ndim else value[()]
+        return value if value.ndim else np.asarray(value)[()]
     if isinstance(value, list):
         return array_of_list(value)
     if isinstance(value, (set, frozenset, type)) or hasattr(value, "gi_frame"):

@@ -76,7 +76,7 @@ def test_looking_for_a_single_element_reads_no_more_than_two() -> None:
 
 
 def test_every_dataset_is_true_and_has_a_length_if_that_is_known() -> None:
-    for ds in (Dataset.range(0), Dataset.range(3), Dataset.range(3).repeat(), Dataset.from_generator(lambda: [])):
+    for ds in (Dataset.range(0), Dataset.range(3), Dataset.range(3).repeat(), Dataset.from_generator(list)):
         assert ds
     assert len(Dataset.range(5).batch(2)) == 3
     with pytest.raises(TypeError, match=r"^len\(\): the dataset is infinite; use take\(n\)"):

@@ -1,4 +1,4 @@
-"""`explain`, `repr`, the table for notebooks, `head`, spec and cardinality: what they show, and how little they compute."""
+"""`explain`, `repr`, the table for notebooks, `head`, the spec: what they show, and how little they compute."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_the_table_for_notebooks_shows_an_error_instead_of_raising_it() -> None:
     [
         (Dataset.range(3).batch(2), "<Dataset batch(2): 2 elements, TensorSpec((None,), int64)>"),
         (Dataset.range(3).repeat(), "<Dataset repeat(): endless, TensorSpec((), int64)>"),
-        (Dataset.from_generator(lambda: []), "unknown length, unknown before the first element>"),
+        (Dataset.from_generator(list), "unknown length, unknown before the first element>"),
     ],
     ids=["known", "endless", "unknown"],
 )
@@ -143,7 +143,7 @@ def test_a_spec_that_is_not_known_is_found_once() -> None:
 
 def test_the_spec_of_nothing_is_unknown() -> None:
     with pytest.raises(CardinalityError, match=r"element_spec: the dataset is empty.*declare output_signature"):
-        _ = Dataset.from_generator(lambda: []).element_spec
+        _ = Dataset.from_generator(list).element_spec
 
 
 def test_steps_that_keep_elements_keep_the_spec() -> None:

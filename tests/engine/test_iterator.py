@@ -48,9 +48,14 @@ def test_closing_drops_the_elements_that_were_computed_ahead() -> None:
 
 def test_a_with_block_closes_it_also_when_it_is_left_by_an_error() -> None:
     source = Yielding(1, 2, 3)
-    with pytest.raises(ZeroDivisionError), iter(Dataset.from_generator(source)) as iterator:
-        next(iterator)
-        raise ZeroDivisionError
+
+    def leaves_early() -> None:
+        with iter(Dataset.from_generator(source)) as iterator:
+            next(iterator)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        leaves_early()
     assert source.ended == 1
 
 
@@ -116,10 +121,9 @@ def test_after_ctrl_c_state_and_iterator_go_on_with_the_next_element(name: str) 
     expected = values(PLANS[name](lambda n: n * 10))
     ds = PLANS[name](Interrupted(3))
     iterator = iter(ds)
-    before = []
+    before: list[Any] = []
     with pytest.raises(KeyboardInterrupt):
-        for element in iterator:
-            before.append(plain(element))
+        before.extend(map(plain, iterator))
     state = iterator.state_dict()
     taken = len(before)
     assert before == expected[:taken]

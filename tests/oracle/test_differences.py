@@ -297,7 +297,6 @@ def test_each_does_what_is_said(difference: Difference) -> None:
 
 UNMENDED: dict[str, Callable[[Engine], Any]] = {
     "as_numpy_iterator of datasets": lambda e: attempt(elements, numbers(e).map(lambda n: e.Dataset.range(n))),
-    "a map to an empty tuple": lambda e: failed(attempt(elements, numbers(e, 1).map(lambda n: ()))),
 }
 
 

@@ -77,7 +77,7 @@ def test_results_that_are_no_elements_are_refused_in_their_place(result: Any, wo
 
 
 def test_a_list_that_is_not_rectangular_is_refused_in_its_place() -> None:
-    with pytest.raises(ValueError, match="not rectangular.*pad"):
+    with pytest.raises(ValueError, match=r"not rectangular.*pad"):
         list(Dataset.range(1).map(lambda x: ([[1], [2, 3]], x)))
 
 

@@ -22,7 +22,7 @@ def test_for_ever(count: int | None) -> None:
     "empty",
     [
         Dataset.range(0),
-        Dataset.from_generator(lambda: []),
+        Dataset.from_generator(list),
         Dataset.range(5).filter(lambda n: n < 0),
         Dataset.range(0).shuffle(3),
         Dataset.range(3).skip(-1),

@@ -137,7 +137,19 @@ def imports_inside(x: Any) -> Any:
     return m.floor(x)
 
 
+@functools.lru_cache
+def cached(x: Any) -> Any:
+    return x * 2
+
+
+@functools.cache
+def cached_print(x: Any) -> Any:
+    print(x)  # noqa: T201
+
+
 PURE: list[Callable[..., Any]] = [
+    lambda s: list(map(str.lower, s)),
+    lambda x: cached(x),
     lambda x: x / 255,
     lambda x: np.clip(x @ ARRAY.T, 0, 1).astype("float32"),
     lambda x, y: {"x": x, "y": np.eye(10)[y]},
@@ -318,6 +330,7 @@ STATEFUL: list[tuple[Callable[..., Any], str]] = [
     (lambda x: sorted(x, key=lambda v: LIST.append(v)), "`LIST`, a list"),
     (lambda x: undefined_name(x), "undefined_name"),  # type: ignore[name-defined]  # noqa: F821
     (print, "prints"),
+    (lambda x: cached_print(x), "prints"),
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from penstock.spec import spec_of_element
-from penstock.vectorize.trace import Refusal, trace
+from penstock.vectorize.trace import Refusal, Trace, trace
 from tests.vectorize.programs import DTYPES, OPERATIONS, SHAPES, column, programs
 
 ROWS = 9
@@ -90,6 +90,47 @@ def test_programs(case: tuple[Callable[..., Any], list[Any], list[str]]) -> None
         assert compare(function, columns) in ("same", "refused"), names
 
 
+CORE = (
+    "add where clip sum mean std max any argmax reshape ravel T swapaxes moveaxis flip stride item list newaxis expand squeeze "
+    "stack array concatenate hstack vstack append pad roll tile repeat cumsum diff sort median norm matmul outer lookup pick "
+    "digitize interp broadcast masked"
+).split()
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_core_operations_run_on_whole_blocks(name: str) -> None:
+    operation = OPERATIONS.get(name) or OPERATIONS[f"{name} None False"]
+    values = np.ones((4, 3), np.float32)
+    found = [
+        trace(operation, spec_of_element((first, first))) for first in (values, values[0], values[0, 0], values[:, 0])
+    ]
+    loops = [traced for traced in found if isinstance(traced, Trace) and not set(traced.operations) & _loops(traced)]
+    assert loops, found
+
+
+def _loops(traced: Trace) -> set[str]:
+    return {name for name in traced.operations if name.startswith("numpy.")}
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 7])
+def test_rows_stay_rows_whatever_the_lengths_are(length: int, rows: int) -> None:
+    """A scalar meets a vector, and a vector a matrix, where the number of rows is also the length of an axis."""
+    rng = np.random.default_rng(length)
+    columns = [column(rng, rows, shape, "float32") for shape in ((), (length,), (length, length))]
+    for function in (
+        lambda a, b, c: (a * b, b + c, a - c),
+        lambda a, b, c: np.where(a > b, b, c),
+        lambda a, b, c: np.clip(c, a, b),
+        lambda a, b, c: np.arange(length) == a,
+        lambda a, b, c: (np.stack([b, b * a]), np.concatenate([c, c])),
+        lambda a, b, c: (c.sum(), c.sum(axis=0), c.max(axis=1), b.mean()),
+        lambda a, b, c: (c @ b, b @ c, c @ c, c.T),
+        lambda a, b, c: (c[:, 0], c[0], np.array([a, b[0]])),
+    ):
+        assert compare(function, columns) == "same"
+
+
 SUMS = ["sum", "mean", "std", "var", "prod"]
 
 
@@ -107,6 +148,18 @@ def test_sums_add_up_in_the_order_of_one_element(name: str, dtype: str, shape: t
         assert compare(lambda x, axis=axis: getattr(x[::2], name)(axis=axis), columns) in ("same", "refused")
     if dtype == "uint8":
         assert compare(lambda x: getattr(np, name)(x, dtype=np.float32), columns) == "same"
+
+
+def test_sums_of_arrays_in_another_order_of_memory() -> None:
+    table = np.asfortranarray(np.random.default_rng(0).normal(size=(33, 70)).astype(np.float32))
+    columns = [column(np.random.default_rng(1), 9, (), "float32")]
+    for function in (
+        lambda y: (table + y).sum(),
+        lambda y: (table * y).mean(axis=0),
+        lambda y: np.linalg.norm(table - y),
+        lambda y: np.median(table.T + y, axis=1).sum(),
+    ):
+        assert compare(function, columns) in ("same", "refused")
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 64, 500])

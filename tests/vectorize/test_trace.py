@@ -376,6 +376,21 @@ def test_rows_that_are_not_contiguous_give_the_same_sums() -> None:
     assert run(lambda x: x.sum(), np.repeat(column, 2, axis=1)[:, ::2]).tolist() == expected
 
 
+def reads_twice(x: Any) -> Any:
+    doubled = x * 2
+    flat = doubled.reshape(-1)
+    return doubled + 1, doubled * 3, (doubled - 4) + doubled, flat + 5
+
+
+def test_memory_is_written_over_only_when_nothing_reads_it_again() -> None:
+    column = np.arange(12.0).reshape(3, 2, 2)
+    found = traced(reads_twice, column[0])
+    for outputs in (found.run([column], 3), found.run([column], 3, np.empty)):
+        for row in range(3):
+            for output, value in zip(outputs, reads_twice(column[row]), strict=True):
+                np.testing.assert_array_equal(output[row], value)
+
+
 def test_no_rows() -> None:
     found = traced(lambda x, y: (x.sum(axis=0), y, TABLE[y]), IMAGE, 0)
     outputs = found.run([np.zeros((0, 6, 4), np.uint8), np.zeros(0, np.int64)], 0)

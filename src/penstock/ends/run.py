@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from penstock import calls
+from penstock import calls, tree
 from penstock.ends.fingerprint import fingerprint
 from penstock.engine.iterator import DatasetIterator
 from penstock.node import Node, rebuild, walk
@@ -83,10 +83,15 @@ def as_numpy_iterator(self: Dataset[T]) -> DatasetIterator[T]:
     [0, 1]
 
     Raises:
-        TypeError: A component is a dataset, as far as that is known.
+        TypeError: A component is a dataset, as far as that is known before an element is computed.
 
     See also: iterator.
     """
+    spec = self._node.known_spec()
+    if spec is not None and any(leaf.dtype is object for leaf in spec.leaves):
+        for element in peek(self, 1):
+            if any(isinstance(leaf, type(self)) for leaf in tree.flatten(element)[0]):
+                raise TypeError("as_numpy_iterator(): a component is a dataset; flatten it with flat_map() first")
     return DatasetIterator(self._node, prepare, read_only=True, fingerprint=fingerprint, allocator=self._allocator)
 
 

@@ -14,7 +14,7 @@ from penstock.engine.memory import Allocator
 from penstock.engine.run import RunContext, open_node
 from penstock.engine.saved_state import VERSION, check_form, compare, facts_to_restore
 from penstock.errors import StateError
-from penstock.node import Node, Operator, State, demand_is_exact, advance
+from penstock.node import Node, Operator, State, advance, demand_is_exact
 
 T_co = TypeVar("T_co", covariant=True)
 

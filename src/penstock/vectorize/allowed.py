@@ -67,7 +67,7 @@ _PURE_MODULES = frozenset(
     "math cmath _operator operator itertools numpy.linalg numpy.fft numpy.char numpy.strings".split()
 )
 _WRITING_NAME = re.compile(
-    r"write|save|show|rand|seed|dump$|remove|unlink|mkdir|rmdir|touch|rename|delete|shuffle|^i[a-z]+$"
+    r"write|save|show|rand|rvs|sampl|permut|seed|dump$|remove|unlink|mkdir|rmdir|touch|rename|delete|shuffle|^i[a-z]+$"
 )
 """Names in otherwise known libraries that write, draw, or work in place (`operator.iadd`)."""
 _HARMLESS_I_NAMES = frozenset(
@@ -121,6 +121,8 @@ def effect_of(function: Any) -> Effect | None:
         return Effect.FRESH
     if isinstance(function, type):
         return _effect_of_type(function)
+    if getattr(function, "__objclass__", None) in (str, bytes, int, float, tuple):
+        return Effect.ALIAS
     module, name = home_of(function)
     if module == "builtins":
         found = getattr(builtins, name, None) is function

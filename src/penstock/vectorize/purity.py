@@ -43,6 +43,7 @@ from penstock.vectorize.bytecode import (
 )
 
 _DEEPEST = 30
+_CACHED = type(functools.cache(len))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ class _Search:
         if isinstance(function, types.MethodType):
             owner = self._instance(function.__self__)
             return self._call_known(function.__func__, [owner, *positional], named, spread)
-        wrapped = _behind_vectorize(function)
+        wrapped = _behind(function)
         if wrapped is not None:
             return self._call_known(wrapped, positional, named, spread)
         effect = effect_of(function)
@@ -370,5 +371,8 @@ def _is_ufunc_method(function: Any) -> bool:
     return isinstance(function, types.BuiltinMethodType) and isinstance(function.__self__, np.ufunc)
 
 
-def _behind_vectorize(function: Any) -> Any:
-    return function.pyfunc if isinstance(function, np.vectorize) else None
+def _behind(function: Any) -> Any:
+    """The function that `np.vectorize` or `functools.cache` wraps."""
+    if isinstance(function, np.vectorize):
+        return function.pyfunc
+    return function.__wrapped__ if isinstance(function, _CACHED) else None

@@ -67,6 +67,8 @@ class Results:
         leaves, treedef = tree.flatten(tuple(result) if type(result) is list else result)
         if result is None:
             raise SpecError(f"{self._name} returned None; return a value for each element")
+        if not leaves:
+            raise SpecError(f"{self._name} returned {result!r}, which has no component; return at least one")
         for leaf in leaves:
             if isinstance(leaf, (set, frozenset, type)) or hasattr(leaf, "gi_frame"):
                 kind = leaf if isinstance(leaf, type) else type(leaf)

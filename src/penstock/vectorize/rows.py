@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -67,11 +68,15 @@ class RowLoop:
         self._number = self._kind in (int, float, bool)
         self._part = part
         self._plain = not kwargs and all(isinstance(item, Handle) for item in args)
+        scalars = isinstance(sample, np.generic) or self._number
+        self._quick = scalars and part is None and not kwargs and all(map(_is_scalar, args))
 
     def __call__(self, *blocks: Any) -> Array:
         rows = next((len(block) for block, how in zip(blocks, self._rows, strict=True) if how is not ...), None)
         if rows is None:
             return np.asarray(self._one(blocks))
+        if self._quick:
+            return self._scalars(rows, blocks)
         out = np.empty((rows, *self._shape), self._dtype)
         for row in range(rows):
             result = self._one([_row(block, how, row) for block, how in zip(blocks, self._rows, strict=True)])
@@ -83,6 +88,22 @@ class RowLoop:
             out[row] = result
         return out
 
+    def _scalars(self, rows: int, blocks: Sequence[Any]) -> Array:
+        """Results that are scalars of arguments that are, without a Python loop."""
+        values: list[Any] = []
+        for item in self._args:
+            if type(item) is not _Hole:
+                values.append(itertools.repeat(item, rows))
+            elif self._rows[item.number] is ...:
+                values.append(itertools.repeat(blocks[item.number], rows))
+            else:
+                values.append(blocks[item.number].tolist() if self._rows[item.number] is int else blocks[item.number])
+        results = list(map(self._function, *values))
+        kinds = set(map(type, results))
+        if kinds != {self._kind}:
+            raise ValueError(f"some rows give a {' or a '.join(kind.__name__ for kind in kinds)}")
+        return np.fromiter(results, self._dtype, rows)
+
     def _one(self, values: Sequence[Any]) -> Any:
         if self._plain:
             found = self._function(*values)
@@ -90,6 +111,12 @@ class RowLoop:
             args, kwargs = _fill((self._args, self._kwargs), values)
             found = self._function(*args, **kwargs)
         return found if self._part is None else found[self._part]
+
+
+def _is_scalar(value: Any) -> bool:
+    if isinstance(value, Handle):
+        return not isinstance(value.sample, np.ndarray)
+    return isinstance(value, (int, float, np.generic))
 
 
 def _how(handle: Handle) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -55,9 +57,25 @@ def power_operator(tape: Tape, sample: Any, x: Any, y: Any) -> int:
     """`x ** y`: as `np.power` for integers; for floats where rows take the short cut that the element takes."""
     if sample.dtype.kind in "biu":
         return elementwise(tape, sample, np.power, x, y)  # type: ignore[return-value]
+    if type(sample) is np.float64 and type(y) in (int, float):
+        return tape.record("power", _FloatPower(float(y)), [place_of(tape, x)], sample)
     if sample.dtype.kind != "f" or np.ndim(sample) == 0 or type(y) not in (int, float):
         raise TypeError("one row at a time")
     return tape.record("power", operator.pow, [place_of(tape, x), place_of(tape, y)], sample)
+
+
+class _FloatPower:
+    """Scalars of float64 to a power: C's pow(), as NumPy's scalars and Python's floats both have it."""
+
+    def __init__(self, exponent: float) -> None:
+        self._exponent = exponent
+
+    def __call__(self, block: Any) -> Any:
+        block = block.astype(np.float64)
+        try:
+            return np.fromiter(map(math.pow, block.tolist(), itertools.repeat(self._exponent)), np.float64, len(block))
+        except (ValueError, ArithmeticError):  # where Python has an error, NumPy has a nan or an infinity
+            return np.fromiter(map(operator.pow, block, itertools.repeat(self._exponent)), np.float64, len(block))
 
 
 def _differs_for_scalars(function: np.ufunc, sample: Any, inputs: tuple[Any, ...]) -> bool:

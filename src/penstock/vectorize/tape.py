@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-ROWS = 2
-"""Rows of the blocks that a trace itself computes on."""
+ROWS = 5
+"""Rows of the blocks that a trace itself computes on; a number that seldom is the length of an axis."""
 
 MOST_STEPS = 500
 """Longer programs come from loops over single items, which cost more on blocks than element by element."""
