@@ -154,6 +154,36 @@ def test_bounds_are_those_of_every_step() -> None:
     assert proof.fits(-5, 5)
 
 
+BIG = 2**62
+
+
+@pytest.mark.parametrize(
+    ("function", "fits", "too_large"),
+    [
+        (lambda a, b: a + b if a else b, (-BIG, BIG - 1), (-BIG, BIG)),
+        (lambda a, b: a - b if a else b, (-BIG, BIG - 1), (-BIG, BIG)),
+        (lambda a, b: a * b if a else b, (-(2**31), 2**31), (-(2**32), 2**32)),
+        (lambda a, b: a * 4 - b * 4 if a else b, (-(2**60), 2**60 - 1), (-(2**60), 2**60)),
+        (lambda a, b: (a // 2) * 3 if a else b, (0, 2**61), (0, 2**63 - 1)),
+        (lambda a, b: (a % 10) * BIG // 8 if a else b, (-(2**63), 2**63 - 1), None),
+        (lambda a, b: (a % -10) * BIG // 8 if a else b, (-(2**63), 2**63 - 1), None),
+        (lambda a, b: (a % 100) * BIG if a else b, None, (0, 1)),
+        (lambda a, b: a**3 if a else b, (-(2**20), 2**20), (-(2**21), 0)),
+        (lambda a, b: a << 10 if a else b, (0, 2**52), (0, 2**53)),
+        (lambda a, b: (a >> 10) * 2**10 if a else b, (-(2**63), 2**63 - 1), None),
+        (lambda a, b: (a & 7) * (a | 7) if a else b, (0, 2**20), (0, 2**40)),
+    ],
+)
+def test_the_bounds_of_each_operation(
+    function: Callable[..., Any], fits: tuple[int, int] | None, too_large: tuple[int, int] | None
+) -> None:
+    proof = prove_scalars(function, TWO)
+    assert proof is not None
+    assert too_large is None or not proof.fits(*too_large)
+    assert fits is None or proof.fits(*fits)
+    assert too_large is None or not proof.fits(*too_large)
+
+
 def test_the_lowest_int64_has_no_opposite() -> None:
     for function in (lambda x: -x if x < 0 else x, lambda x: abs(x) if x < 0 else x, lambda x: x // -1 if x < 0 else x):
         proof = prove_scalars(function, ONE)

@@ -143,7 +143,8 @@ def call(tape: Tape, function: Callable[..., Any], args: tuple[Any, ...], kwargs
     if result is None:
         if lifted and not rules.is_rowwise(function):
             raise tape.stop(f"{name} has no batching rule for these arguments")
-        result = by_rows(tape, name, function, args, kwargs, sample)
+        shown = name if lifted else f"constant {name.removeprefix('numpy.')}"
+        result = by_rows(tape, shown, function, args, kwargs, sample)
     found = wrap(tape, result, handles)
     if isinstance(sample, list):
         return list(found)
