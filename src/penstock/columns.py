@@ -72,7 +72,7 @@ class Dense:
 
     def values(self, writable: bool) -> Any:
         array = self.array
-        if not writable and array.ndim > 1 and array.flags.writeable:
+        if not writable and array.flags.writeable and (array.ndim > 1 or array.dtype.kind == "V"):
             array = array.view()
             array.flags.writeable = False
         return array

@@ -11,12 +11,13 @@ import dataclasses
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.block import Block
+from penstock.passes import ReadingPace
 from penstock.spec import Spec
 
 INFINITE = -1
@@ -70,7 +71,6 @@ class Operator(Protocol):
         """Let go of files and threads; twice is fine."""
 
 
-@runtime_checkable
 class Advancing(Operator, Protocol):
     """An operator whose states are arithmetic, so that the middle of a block is as good a place as its beginning."""
 
@@ -82,21 +82,8 @@ def advance(operator: Operator, state: State, rows: int) -> State | None:
     """The state of `operator` that follows `state` by `rows` rows; None where it cannot be told."""
     if not rows:
         return state
-    return operator.advance(state, rows) if isinstance(operator, Advancing) else None
-
-
-class Reader:
-    """Who reads what a background operator computes, as far as earlier reads tell; has identity, pickles as new.
-
-    Attributes:
-        eager_reads: How often of late it did nothing between two reads; see `BackgroundOperator`.
-    """
-
-    def __init__(self) -> None:
-        self.eager_reads = 0
-
-    def __reduce__(self) -> Any:
-        return Reader, ()
+    arithmetic = getattr(operator, "advance", None)
+    return None if arithmetic is None else arithmetic(state, rows)
 
 
 class Context(Protocol):
@@ -109,13 +96,17 @@ class Context(Protocol):
     def open(self, node: Node, epoch: int | None = None) -> Operator:
         """Open a node of the running plan; at another epoch if given."""
 
-    def open_nested(self, node: Node, facts: Any | None = None) -> tuple[Operator, Any]:
-        """Bind (as `facts` says), optimise and open the plan of a dataset that a user function returned."""
+    def open_nested(self, node: Node, pass_number: int, facts: Any | None = None) -> tuple[Operator, Any]:
+        """Optimise and open the plan of a dataset that a user function returned, for this pass or as `facts` says."""
 
     def background(
-        self, open_operator: Callable[[], Operator], buffer_rows: int, reader: Reader, is_shareable: Callable[[], bool]
+        self,
+        open_operator: Callable[[], Operator],
+        buffer_rows: int,
+        pace: ReadingPace,
+        is_shareable: Callable[[], bool],
     ) -> Operator:
-        """Run an operator in a thread of its own, at most `buffer_rows` rows ahead of `reader`.
+        """Run an operator in a thread of its own, at most `buffer_rows` rows ahead of who reads at `pace`.
 
         `is_shareable` says whether no user code can tell in which thread it runs; asked late, for it takes long.
         """

@@ -1,4 +1,4 @@
-"""Which pass over a dataset this is: the counter that a node owns where every iteration draws anew."""
+"""What a node learns from one pass for the next: the number of the pass, and how fast its elements are read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 class PassCounter:
     """Numbers the passes over one node; kept by identity, so it is shared by every dataset derived from that node."""
 
-    __slots__ = ("_next", "chosen")
+    __slots__ = ("_next",)
 
     def __init__(self) -> None:
         self._next = itertools.count()
-        self.chosen: int | None = None
 
     def take(self) -> int:
         """The number of a pass that begins now."""
@@ -25,6 +24,22 @@ class PassCounter:
 
     def __reduce__(self) -> Any:
         return PassCounter, ()
+
+
+class ReadingPace:
+    """How whoever reads from a background thread has done so of late; kept by identity, pickles as new.
+
+    Attributes:
+        eager_reads: How often it came back at once for the next element; see `BackgroundOperator`.
+    """
+
+    __slots__ = ("eager_reads",)
+
+    def __init__(self) -> None:
+        self.eager_reads = 0
+
+    def __reduce__(self) -> Any:
+        return ReadingPace, ()
 
 
 def bind_pass(counter: PassCounter, seed: int, fact: Any | None) -> dict[str, int]:

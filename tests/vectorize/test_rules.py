@@ -92,8 +92,8 @@ def test_programs(case: tuple[Callable[..., Any], list[Any], list[str]]) -> None
 
 CORE = (
     "add where clip sum mean std max any argmax reshape ravel T swapaxes moveaxis flip stride item list newaxis expand "
-    "squeeze stack array concatenate hstack vstack append pad roll tile repeat cumsum diff sort median norm matmul outer "
-    "lookup pick digitize interp broadcast masked"
+    "squeeze stack array concatenate hstack vstack append pad roll tile repeat cumsum diff sort median norm matmul "
+    "outer lookup pick digitize interp broadcast masked"
 ).split()
 
 

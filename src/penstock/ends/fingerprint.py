@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from penstock.block import Block, Dense
 from penstock.node import Node, walk
 from penstock.vectorize.function import ElementFunction
 
-_SAMPLE_BYTES = 1 << 16
+_SAMPLE_ITEMS = 1 << 12
+_SAMPLE_ROWS = 100
 
 
 def fingerprint(written: Node) -> dict[str, Any]:
@@ -22,6 +24,10 @@ def fingerprint(written: Node) -> dict[str, Any]:
         for function in _functions(node):
             text = _text(function, set())
             functions[f"{number}: {node.signature()}"] = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        block = getattr(node, "block", None)
+        if isinstance(block, Block):
+            arrays = [column.array for column in block.columns if isinstance(column, Dense)]
+            functions[f"{number}: {node.signature()}"] = " ".join(_sample(array) for array in arrays)
     return {"plan": [node.signature() for node in steps], "functions": functions}
 
 
@@ -49,7 +55,7 @@ def _text(value: Any, seen: set[int]) -> str:
         return f"{value.shape} {value.dtype} {_sample(value)}"
     seen = seen | {id(value)}
     if isinstance(value, (tuple, list)):
-        return str([_text(part, seen) for part in value])
+        return str([len(value), *(_text(part, seen) for part in value[:_SAMPLE_ROWS])])
     code = getattr(value, "__code__", None)
     if isinstance(code, CodeType):
         captured = (*_captured(value), *(value.__defaults__ or ()))
@@ -71,5 +77,5 @@ def _sample(array: np.ndarray[Any, Any]) -> str:
     if array.dtype.hasobject:
         return ""
     flat = array.reshape(-1)
-    step = max(1, flat.nbytes // _SAMPLE_BYTES)
+    step = max(1, flat.size // _SAMPLE_ITEMS)
     return hashlib.blake2b(np.ascontiguousarray(flat[::step]).tobytes(), digest_size=8).hexdigest()

@@ -10,7 +10,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from penstock.block import Block
-from penstock.node import Operator, Reader, State, advance
+from penstock.node import Operator, State, advance
+from penstock.passes import ReadingPace
 
 _SECONDS_TO_STOP = 1.0
 _LONG_STEP_SECONDS = 0.001
@@ -37,17 +38,22 @@ class BackgroundOperator:
     """
 
     def __init__(
-        self, open_operator: Callable[[], Operator], buffer_rows: int, reader: Reader, is_shareable: Callable[[], bool]
+        self,
+        open_operator: Callable[[], Operator],
+        buffer_rows: int,
+        pace: ReadingPace,
+        is_shareable: Callable[[], bool],
     ) -> None:
         self._open = open_operator
         self._buffer_rows = buffer_rows
-        self._reader = reader
+        self._pace = pace
         self._is_shareable = is_shareable
         self._producer: _Producer | None = None
         self._before: State = None
         self._block: Block | None = None
         self._taken = 0
         self._ended = False
+        self._was_shared = False
         self._left_at = 0.0
 
     def next_block(self, rows: int) -> Block | None:
@@ -55,9 +61,12 @@ class BackgroundOperator:
             return None
         producer = self._producer or self._start()
         block = self._block
-        shared = self._reader.eager_reads >= _EAGER_READS
+        shared = self._pace.eager_reads >= _EAGER_READS
         if not shared:
+            if self._was_shared:
+                producer.fill()
             producer.allow(1)
+        self._was_shared = shared
         if block is None or self._taken == block.rows:
             block = self._read(producer, rows, shared)
             if block is None:
@@ -77,8 +86,10 @@ class BackgroundOperator:
     def _start(self) -> _Producer:
         restored = None if self._before is None else (self._before, self._taken)
         self._producer = _Producer(self._open(), self._buffer_rows, restored)
-        if self._reader.eager_reads < _EAGER_READS or restored is not None:
-            self._reader.eager_reads = min(self._reader.eager_reads, _EAGER_READS - 1)
+        # Held by then, so that it is ended even if Ctrl-C comes while it starts.
+        self._producer.start()
+        if self._pace.eager_reads < _EAGER_READS or restored is not None:
+            self._pace.eager_reads = min(self._pace.eager_reads, _EAGER_READS - 1)
             self._producer.fill()
         self._taken = 0
         self._left_at = time.perf_counter()
@@ -96,26 +107,29 @@ class BackgroundOperator:
             self._ended = True
             raise
         self._block, self._taken = block, 0
-        self._judge_reader(producer, began - self._left_at, time.perf_counter() - began)
+        self._judge_reader(began - self._left_at, time.perf_counter() - began)
         return block
 
-    def _judge_reader(self, producer: _Producer, away_seconds: float, waited_seconds: float) -> None:
+    def _judge_reader(self, away_seconds: float, waited_seconds: float) -> None:
         """Count eager reads; at enough of them the reader takes over, after a patient one the thread does again."""
-        was_shared = self._reader.eager_reads >= _EAGER_READS
+        was_shared = self._pace.eager_reads >= _EAGER_READS
         if away_seconds < min(_EAGER_AWAY_SECONDS, waited_seconds / _EAGER_SHARE):
-            if self._reader.eager_reads + 1 < _EAGER_READS or was_shared or self._is_shareable():
-                self._reader.eager_reads = min(self._reader.eager_reads + 1, 2 * _EAGER_READS)
+            if self._pace.eager_reads + 1 < _EAGER_READS or was_shared or self._is_shareable():
+                self._pace.eager_reads = min(self._pace.eager_reads + 1, 2 * _EAGER_READS)
         else:
-            self._reader.eager_reads = max(self._reader.eager_reads - _PATIENT_WEIGHT, 0)
-            if was_shared and self._reader.eager_reads < _EAGER_READS:
-                producer.fill()
+            self._pace.eager_reads = max(self._pace.eager_reads - _PATIENT_WEIGHT, 0)
 
     def get_state(self) -> State:
         producer = self._producer
-        after = None if producer is None or self._block is None else producer.advance(self._before, self._taken)
-        if after is not None:
-            return {"input": after, "taken": 0, "ended": self._ended}
-        return {"input": self._before, "taken": self._taken, "ended": self._ended}
+        state = {"input": self._before, "taken": self._taken, "ended": self._ended}
+        return self.advance(state, 0) or state
+
+    def advance(self, state: State, rows: int) -> State | None:
+        producer, before = self._producer, state["input"]
+        if producer is None or before is None or state["ended"]:
+            return None
+        after = producer.advance(before, state["taken"] + rows)
+        return None if after is None else {**state, "input": after, "taken": 0}
 
     def set_state(self, state: State) -> None:
         self._before, self._taken, self._ended = state["input"], int(state["taken"]), bool(state["ended"])
@@ -138,6 +152,9 @@ class _Producer:
         self._ahead = 2 if self._grows else buffer_rows
         self._stopped = False
         self._thread = threading.Thread(target=self._work, name="penstock-prefetch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
         self._thread.start()
 
     @property
@@ -182,6 +199,9 @@ class _Producer:
         if self._stopped:
             return
         self._stopped = True
+        if self._thread.ident is None:
+            self._operator.close()
+            return
         self._credits.put(0)
         if threading.current_thread() is not self._thread:
             self._thread.join(_SECONDS_TO_STOP)

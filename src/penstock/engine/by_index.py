@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from penstock.block import Block
-from penstock.node import Context, Node, Places, State
+from penstock.errors import StateError
+from penstock.node import Context, Node, Places, State, walk
 
 _FIRST_WINDOW = 4096
 _LARGEST_WINDOW = 65536
@@ -22,6 +23,9 @@ class IndexOperator:
         self._window: Places | None = None
         self._used = 0
         self._window_rows = _FIRST_WINDOW
+        # Shards below another step: an index among their elements means nothing to another number of shards.
+        below = [step for step in walk(node)[1:] if step.global_index(1) != 1]
+        self._shards = [step.global_index(1) for step in below]
 
     def next_block(self, rows: int) -> Block | None:
         if self._count >= 0:
@@ -50,14 +54,25 @@ class IndexOperator:
         return self._window
 
     def get_state(self) -> State:
-        return {"index": self._node.global_index(self._next)}
+        state = {"index": self._node.global_index(self._next)}
+        return {**state, "shards": self._shards} if self._shards else state
 
     def set_state(self, state: State) -> None:
-        self._next = self._node.local_index(int(state["index"]))
+        index = int(state["index"])
+        self._next = self._node.local_index(index)
+        # A shard may be one element shorter than the one that the state was taken on.
+        if index < 0 or self._next > self._count + 1 > 0:
+            raise StateError(f"load_state_dict(): there is no element {index} in {self._node.signature()}")
+        if state.get("shards", []) != self._shards:
+            raise StateError(
+                f"load_state_dict(): the state was taken on {state.get('shards')} shards and this is {self._shards}; "
+                f"the number of shards may change only where shard() comes after {self._node.signature()}"
+            )
         self._window = None
 
     def advance(self, state: State, rows: int) -> State | None:
-        return {"index": self._node.global_index(self._node.local_index(int(state["index"])) + rows)}
+        index = self._node.local_index(int(state["index"])) + rows
+        return {**state, "index": self._node.global_index(index if self._count < 0 else min(index, self._count))}
 
     def close(self) -> None:
         self._window = None

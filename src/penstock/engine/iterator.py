@@ -74,31 +74,31 @@ class DatasetIterator(Generic[T_co]):
         for element in self._elements:
             self._taken += 1
             return element  # type: ignore[no-any-return]
-        return self._advance()
-
-    def _advance(self) -> T_co:
-        """The next element, where the elements at hand are used up."""
-        while True:
-            block = self._block
-            if block is not None and self._taken < block.rows:
-                if self._errors and self._errors[-1][0] == self._taken:
-                    self._raise_next()
-                self._line_up()
-                for element in self._elements:
-                    self._taken += 1
-                    return element  # type: ignore[no-any-return]
-            if self._closed:
-                raise StopIteration
-            self._next_block()
-
-    def _raise_next(self) -> None:
-        _, error = self._errors.pop()
-        self._taken += 1
+        element, error = self._advance()
+        if error is None:
+            return element  # type: ignore[no-any-return]
         _forget_our_frames(error)
+        # The error's traceback keeps this frame: with nothing in it, neither keeps the iterator nor itself alive.
+        del self
         try:
             raise error
         finally:
             del error
+
+    def _advance(self) -> tuple[Any, Exception | None]:
+        """The next element, or the error in its place, where the elements at hand are used up."""
+        while True:
+            block = self._block
+            if block is not None and self._taken < block.rows:
+                self._taken += 1
+                if self._errors and self._errors[-1][0] == self._taken - 1:
+                    error = self._errors.pop()[1]
+                    self._line_up()
+                    return None, error
+                return next(self._elements), None
+            if self._closed:
+                raise StopIteration
+            self._next_block()
 
     def _next_block(self) -> None:
         operator = self._open()
@@ -221,13 +221,15 @@ class DatasetIterator(Generic[T_co]):
         check_form(state)
         mine = self._fingerprint()
         compare(state, mine, strict)
+        operator = None
         try:
             plan, facts = self._prepare(self._written, facts_to_restore(state, mine["plan"]))
-            operator = None
             if state["at"] is not None and not state["ended"]:
-                operator = open_node(plan, RunContext(self._prepare))
+                operator = open_node(plan, RunContext(self._prepare, self._allocator))
                 operator.set_state(state["at"])
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            if operator is not None:
+                operator.close()
             if isinstance(error, StateError):
                 raise
             raise StateError(

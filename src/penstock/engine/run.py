@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from penstock.engine.background import BackgroundOperator
 from penstock.engine.by_index import IndexOperator
 from penstock.engine.memory import Allocator
-from penstock.node import Access, Context, IndexOnly, Node, Operator, Reader, Source
+from penstock.node import Access, Context, IndexOnly, Node, Operator, Source, walk
+from penstock.passes import ReadingPace
 
 M = TypeVar("M")
 
@@ -36,14 +37,18 @@ class RunContext:
         context = self if epoch is None or epoch == self._epoch else self._at(epoch)
         return open_node(node, context)
 
-    def open_nested(self, node: Node, facts: Any | None = None) -> tuple[Operator, Any]:
-        plan, facts = self._prepare(node, facts)
+    def open_nested(self, node: Node, pass_number: int, facts: Any | None = None) -> tuple[Operator, Any]:
+        plan, facts = self._prepare(node, facts or [{"pass": pass_number} for _ in walk(node)])
         return open_node(plan, RunContext(self._prepare, self._allocator)), facts
 
     def background(
-        self, open_operator: Callable[[], Operator], buffer_rows: int, reader: Reader, is_shareable: Callable[[], bool]
+        self,
+        open_operator: Callable[[], Operator],
+        buffer_rows: int,
+        pace: ReadingPace,
+        is_shareable: Callable[[], bool],
     ) -> Operator:
-        return BackgroundOperator(open_operator, buffer_rows, reader, is_shareable)
+        return BackgroundOperator(open_operator, buffer_rows, pace, is_shareable)
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         return self._allocator.allocate(shape, dtype)

@@ -14,7 +14,6 @@ from penstock.columns import component
 from penstock.errors import SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
 from penstock.spec import Spec, TensorSpec, spec_of_value
-from penstock.vectorize.returned import ReturnedMemory
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -98,7 +97,6 @@ class _GeneratorOperator:
         self._taken = 0
         self._ended = False
         self._treedef = None if node.spec is None else node.spec.treedef
-        self._returned = ReturnedMemory()
 
     def next_block(self, rows: int) -> Block | None:
         if self._ended:
@@ -145,9 +143,9 @@ class _GeneratorOperator:
 
     def _checked(self, element: Any) -> Any:
         spec = self._node.spec
-        if not self._returned.is_trusted:
-            element = self._returned.keep(element)
         leaves, treedef = tree.flatten(element)
+        # The generator may write into what it yielded when it goes on.
+        leaves = [leaf.copy() if isinstance(leaf, np.ndarray) and leaf.flags.writeable else leaf for leaf in leaves]
         if spec is not None and treedef != spec.treedef and spec.treedef == tree.LEAF:
             leaves, treedef = [np.asarray(element)], tree.LEAF
         if element is None or (not leaves and self._treedef is None):

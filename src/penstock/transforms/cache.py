@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _RUN_ROWS = 1024
+# Blocks of fewer rows than this on average are joined once all are there.
+_FEW_ROWS = 64
 
 
 def cache(self: Dataset[T], filename: str = "") -> Dataset[T]:
@@ -79,6 +81,8 @@ class CacheCell:
         """Say that there are `rows` rows in all."""
         with self._lock:
             self.complete = self.complete or self.rows == rows
+            if self.complete and len(self._blocks) * _FEW_ROWS > self.rows:
+                self._blocks, self._starts = [concatenate(self._blocks)], [0]
 
     def read(self, start: int, rows: int) -> Block:
         """Up to `rows` kept rows from `start` on."""

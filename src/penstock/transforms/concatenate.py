@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from penstock import block as blocks
 from penstock import tree
-from penstock.block import Block
+from penstock.block import Block, all_errors
+from penstock.errors import SpecError
 from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, State
 from penstock.spec import Spec, TensorSpec, unify
 
@@ -115,6 +116,14 @@ class Concatenate(Node):
         return f"concatenate({len(self.parts)} datasets)"
 
 
+def _alike(first: Block, block: Block) -> Block:
+    """`block`, or errors for its rows where they have another structure than those of `first`."""
+    if first.treedef is None or block.treedef is None or first.treedef == block.treedef:
+        return block
+    forms = f"{tree.show(first.treedef)} and {tree.show(block.treedef)}"
+    return all_errors(SpecError(f"concatenate(): elements have the structures {forms}; map() them to one"), block.rows)
+
+
 class _Mixed(Places):
     """Places that lie in several inputs: row i is place `within[i]` of those in part `which[i]`."""
 
@@ -137,6 +146,7 @@ class _Mixed(Places):
             rows.append(mine)
         if len(gathered) == 1:
             return gathered[0]
+        gathered = [_alike(gathered[0], block) for block in gathered]
         return blocks.concatenate(gathered).take(np.argsort(np.concatenate(rows), kind="stable"))
 
 
@@ -148,16 +158,23 @@ class _ConcatenateOperator:
         self._context = context
         self._number = 0
         self._source: Operator | None = None
+        self._first: Block | None = None
 
     def next_block(self, rows: int) -> Block | None:
         while self._number < len(self._parts):
             block = self._open().next_block(rows)
             if block is not None:
-                return block
+                return self._checked(block)
             self.close()
             self._source = None
             self._number += 1
         return None
+
+    def _checked(self, block: Block) -> Block:
+        """`block`, or errors for its rows where they have another structure than those before."""
+        if self._first is None and block.treedef is not None:
+            self._first = block.slice(0, 0)
+        return block if self._first is None else _alike(self._first, block)
 
     def _open(self) -> Operator:
         if self._source is None:

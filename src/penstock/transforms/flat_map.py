@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls
 from penstock.block import Block, Dense, all_errors
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
+from penstock.passes import PassCounter, bind_pass
 from penstock.spec import Spec
 from penstock.vectorize.function import ElementFunction, purity_of
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from penstock.dataset import Dataset
 
 R = TypeVar("R")
+
+_EPOCHS_APART = 1_000_003
+_ELEMENTS_APART = 2**32
 
 
 def flat_map(self: Dataset[Any], map_func: Callable[..., Dataset[R]], *, purity: str | None = None) -> Dataset[R]:
@@ -40,7 +44,7 @@ def flat_map(self: Dataset[Any], map_func: Callable[..., Dataset[R]], *, purity:
     """
     calls.function("flat_map", "map_func", map_func)
     function = ElementFunction(map_func, "flat_map", calls.origin(), False, purity_of("flat_map", purity))
-    return self._then(FlatMap(self._node, function, type(self)))
+    return self._then(FlatMap(self._node, function, type(self), PassCounter()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +54,8 @@ class FlatMap(Node):
     input: Node
     function: ElementFunction
     dataset_type: type[Any]
+    counter: PassCounter = field(repr=False)
+    pass_number: int = 0
 
     @property
     def purity(self) -> Purity:
@@ -57,6 +63,14 @@ class FlatMap(Node):
 
     def known_spec(self) -> Spec | None:
         return None
+
+    def bind(self, fact: Any | None) -> tuple[Node, Any | None]:
+        fact = bind_pass(self.counter, 0, fact)
+        return replace(self, pass_number=fact["pass"]), fact
+
+    def inner_pass(self, epoch: int, number: int) -> int:
+        """The pass over the dataset of element `number`: one of its own, and the same whenever it is read again."""
+        return ((self.pass_number * _EPOCHS_APART + epoch) * _ELEMENTS_APART + number) % 2**62
 
     def cardinality(self) -> int:
         return UNKNOWN
@@ -113,7 +127,8 @@ class _FlatMapOperator:
                 "return a Dataset, such as Dataset.from_tensor_slices(x)"
             )
             return all_errors(error)
-        self._inner, self._facts = self._context.open_nested(dataset._node, facts)
+        inner_pass = self._node.inner_pass(self._context.epoch, self._number - 1)
+        self._inner, self._facts = self._context.open_nested(dataset._node, inner_pass, facts)
         if state is not None:
             self._inner.set_state(state)
         return None

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from penstock import calls
-from penstock.node import Context, Node, Operator, Reader, demand_is_exact
+from penstock.node import Context, Node, Operator, demand_is_exact
+from penstock.passes import ReadingPace
 from penstock.spec import Spec
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Prefetch(Node):
 
     input: Node
     buffer_size: int
-    reader: Reader = field(default_factory=Reader, repr=False)
+    pace: ReadingPace = field(default_factory=ReadingPace, repr=False)
 
     def known_spec(self) -> Spec | None:
         return self.input.known_spec()
@@ -63,7 +64,7 @@ class Prefetch(Node):
         return context.background(
             lambda: context.open(self.input),
             self.buffer_size,
-            self.reader,
+            self.pace,
             is_shareable=lambda: not demand_is_exact(self.input),
         )
 

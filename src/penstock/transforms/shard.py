@@ -101,3 +101,20 @@ class _ShardOperator(SurplusOperator):
 
     def set_own_state(self, state: Any) -> None:
         self._seen = int(state)
+
+    def get_state(self) -> Any:
+        state = super().get_state()
+        handed_over = self._kept_below(state["own"]) + state["taken"]
+        return {**state, "global": handed_over * self._num_shards}
+
+    def set_state(self, state: Any) -> None:
+        # The state may be of another shard, also of another number: what counts is the index among all elements.
+        taken = self._kept_below(int(state["global"])) - self._kept_below(int(state["own"]))
+        super().set_state({**state, "taken": max(0, taken)})
+
+    def advance(self, state: Any, rows: int) -> Any:
+        return {**state, "taken": state["taken"] + rows, "global": state["global"] + rows * self._num_shards}
+
+    def _kept_below(self, stop: int) -> int:
+        """How many of the first `stop` elements of the input belong to this shard."""
+        return max(0, -(-(stop - self._index) // self._num_shards))

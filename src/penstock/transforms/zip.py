@@ -75,11 +75,16 @@ class Zip(Node):
     def access(self) -> Access:
         return min(part.access for part in self.parts)
 
+    @property
+    def yields_batches(self) -> bool:
+        return any(part.yields_batches for part in self.parts)
+
     def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
         return _Joined(self.outer, [part.resolve(epochs, indices, context) for part in self.parts])
 
     def open(self, context: Context) -> Operator:
-        return _ZipOperator(self.outer, [context.open(part) for part in self.parts])
+        sizes = [size for part in self.parts if (size := part.cardinality()) >= 0]
+        return _ZipOperator(self.outer, [context.open(part) for part in self.parts], min(sizes, default=None))
 
     def simplify(self) -> Node:
         return self.parts[0] if self.outer == tree.LEAF else self
@@ -119,16 +124,21 @@ class _Joined(Places):
 
 
 class _ZipOperator:
-    """Pulls as many rows of each input; ends with the shortest."""
+    """Pulls as many rows of each input; ends with the shortest. `most_rows` are there, as far as is known."""
 
-    def __init__(self, outer: tree.Treedef, sources: list[Operator]) -> None:
+    def __init__(self, outer: tree.Treedef, sources: list[Operator], most_rows: int | None) -> None:
         self._outer = outer
+        self._most_rows = most_rows
+        self._seen = 0
         self._sources = sources
         self._ended = False
 
     def next_block(self, rows: int) -> Block | None:
         if self._ended:
             return None
+        if self._most_rows is not None:
+            # No more than one by one would: of the longer inputs, one element beyond the end of the shortest.
+            rows = min(rows, max(1, self._most_rows - self._seen))
         parts: list[Block] = []
         for source in self._sources:
             block = exactly(source, rows)
@@ -137,19 +147,20 @@ class _ZipOperator:
                 return None
             rows = block.rows
             parts.append(block)
+        self._seen += rows
         return _join(self._outer, [part.slice(0, rows) for part in parts])
 
     def get_state(self) -> State:
-        return {"ended": self._ended, "inputs": [source.get_state() for source in self._sources]}
+        return {"ended": self._ended, "seen": self._seen, "inputs": [source.get_state() for source in self._sources]}
 
     def set_state(self, state: Any) -> None:
-        self._ended = bool(state["ended"])
+        self._ended, self._seen = bool(state["ended"]), int(state["seen"])
         for source, saved in zip(self._sources, state["inputs"], strict=True):
             source.set_state(saved)
 
     def advance(self, state: State, rows: int) -> State | None:
         below = [advance(source, saved, rows) for source, saved in zip(self._sources, state["inputs"], strict=True)]
-        return None if None in below else {**state, "inputs": below}
+        return None if None in below else {**state, "seen": state["seen"] + rows, "inputs": below}
 
     def close(self) -> None:
         for source in self._sources:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Judging and tracing are imported when a function has been called this often: until then that costs more than it gives.
 _ROWS_UNJUDGED = 256
+# So many kinds of columns are traced and proven; a function that meets more runs row by row.
+_MOST_FORMS = 8
 _TUPLES = (tree.Form.FLAT_TUPLE, tree.Form.TUPLE)
 
 
@@ -51,13 +53,12 @@ class ElementFunction:
         self._allowed = vectorize
         self._purity = purity
         self._verdict: Verdict | None = None
-        self._form: tuple[Any, list[tuple[Any, ...]]] | None = None
-        self._plan: Vectorised | None = None
-        self._scalars: ScalarProof | None = None
+        self._forms: list[_Form] = []
         self._traced: tuple[Spec, Trace | str] | None = None
         self._results = Results(f"{transformation}(): {self.name}")
         self._returned = ReturnedMemory()
         self._rows_unjudged = _ROWS_UNJUDGED
+        self._writes = False
         self.way = "" if vectorize else "per element: vectorize=False"
 
     def __reduce__(self) -> Any:
@@ -83,9 +84,13 @@ class ElementFunction:
         """The verdict's purity, unless the user overrode it."""
         return self.verdict.purity if self._purity is None else self._purity
 
+    @property
+    def _impurity(self) -> str:
+        return self.verdict.reason or f'purity="{self.purity.name.lower()}"'
+
     def output_spec(self, spec: Spec | None) -> Spec | None:
         """The spec of its results as far as a trace tells; the function is never run on data for it."""
-        if spec is None or self.verdict.purity is not Purity.PURE or not self._allowed:
+        if spec is None or self.purity is not Purity.PURE or not self._allowed:
             return None
         traced = self._trace(spec)
         return None if isinstance(traced, str) else traced.output
@@ -102,8 +107,8 @@ class ElementFunction:
     def describe(self, spec: Spec | None) -> str:
         """How it runs or will run on elements of `spec`, and why."""
         if not self.way and spec is not None:
-            if self.verdict.purity is not Purity.PURE:
-                return f"per element: {self.verdict.reason}"
+            if self.purity is not Purity.PURE:
+                return f"per element: {self._impurity}"
             traced = self._trace(spec)
             return f"per element: {traced}" if isinstance(traced, str) else "vectorised"
         return self.way or "not known before the first element"
@@ -114,19 +119,18 @@ class ElementFunction:
             return block
         if not self._allowed or self._is_too_early(block.rows):
             return self._row_by_row(block, indices)
-        if not self._is_prepared(block):
-            self._prepare(block)
-        plan = self._plan
+        form = self._form_of(block)
+        plan = form.plan
         if plan is None:
-            return self._row_by_row(block, indices)
+            return self._row_by_row(block, indices, form.scalars)
         if plan.rows_proven >= ROWS_TO_PROVE:
             result = plan.run(block, context)
             if result is not None:
                 return result
             if plan.fails:
-                self._drop("vectorised, it raised or warned on several blocks")
+                self._drop(form, "vectorised, it raised or warned on several blocks")
             return self._row_by_row(block, indices)
-        return self._prove(plan, block, context, indices)
+        return self._prove(form, plan, block, context, indices)
 
     def _is_too_early(self, rows: int) -> bool:
         """Whether nothing is to be learnt yet, so that the first elements come soon."""
@@ -135,38 +139,40 @@ class ElementFunction:
 
     def apply_keyed(self, block: Block, indices: Indices, extra: Callable[[int], Any]) -> Block:
         """The function's result for every row, called with one more argument that `extra` makes for the row."""
-        return self._row_by_row(block, indices, extra)
+        return self._row_by_row(block, indices, extra=extra)
 
-    def _is_prepared(self, block: Block) -> bool:
-        """Whether it was decided how to run on columns of this form."""
-        form = self._form
-        if form is None or (block.treedef is not form[0] and block.treedef != form[0]):
-            return False
-        for column, known in zip(block.columns, form[1], strict=True):  # noqa: SIM110  twice as fast as all()
-            if column_form(column) != known:
-                return False
-        return True
+    def _form_of(self, block: Block) -> _Form:
+        """How to run on columns like these; decided when they are first seen."""
+        # Threads may share this function: what is read is a whole form, never half of one and half of another.
+        for form in self._forms:
+            if form.fits(block):
+                return form
+        form = self._prepare(block)
+        self._forms = [form, *self._forms]
+        return form
 
-    def _prepare(self, block: Block) -> None:
-        """Decide how to run on columns of a new form."""
-        forms = [column_form(column) for column in block.columns]
-        self._form, self._plan, self._scalars = (block.treedef, forms), None, None
-        if self.verdict.purity is not Purity.PURE:
-            self.way = f"per element: {self.verdict.reason}"
-            return
+    def _prepare(self, block: Block) -> _Form:
         assert block.treedef is not None
-        spec = Spec(block.treedef, tuple(form_spec(form) for form in forms))
-        traced = self._trace(spec)
-        if isinstance(traced, str):
-            from penstock.vectorize.scalar import prove_scalars
+        form = _Form(block)
+        if len(self._forms) >= _MOST_FORMS:
+            self.way = "per element: shapes or dtypes differ from block to block"
+            self._allowed = False
+        elif self.purity is not Purity.PURE:
+            self.way = f"per element: {self._impurity}"
+        else:
+            spec = Spec(block.treedef, tuple(form_spec(part) for part in form.columns))
+            traced = self._trace(spec)
+            if isinstance(traced, str):
+                from penstock.vectorize.scalar import prove_scalars
 
-            self.way = f"per element: {traced}"
-            self._scalars = prove_scalars(self.function, spec)
-            return
-        self.way = "vectorised"
-        self._plan = Vectorised(traced)
+                self.way = f"per element: {traced}"
+                form.scalars = prove_scalars(self.function, spec)
+            else:
+                self.way = "vectorised"
+                form.plan = Vectorised(traced)
+        return form
 
-    def _prove(self, plan: Vectorised, block: Block, context: Context, indices: Indices | int) -> Block:
+    def _prove(self, form: _Form, plan: Vectorised, block: Block, context: Context, indices: Indices | int) -> Block:
         """Run both ways on the first rows; vectorised code that differs in a bit is dropped for good."""
         rows = min(block.rows, ROWS_TO_PROVE - plan.rows_proven)
         expected = self._row_by_row(block.slice(0, rows), indices)
@@ -175,17 +181,23 @@ class ElementFunction:
             return self._row_by_row(block, indices) if rows < block.rows else expected
         changed = difference(expected, result.slice(0, rows))
         if changed:
-            self._drop(f"vectorised, it gave another {changed}")
+            self._drop(form, f"vectorised, it gave another {changed}")
             return self._row_by_row(block, indices) if rows < block.rows else expected
         plan.rows_proven += rows
         return result
 
-    def _drop(self, reason: str) -> None:
+    def _drop(self, form: _Form, reason: str) -> None:
         """Run row by row from now on."""
-        self._plan = None
+        form.plan = None
         self.way = f"per element: {reason}"
 
-    def _row_by_row(self, block: Block, indices: Indices | int, extra: Callable[[int], Any] | None = None) -> Block:
+    def _row_by_row(
+        self,
+        block: Block,
+        indices: Indices | int,
+        scalars: ScalarProof | None = None,
+        extra: Callable[[int], Any] | None = None,
+    ) -> Block:
         bad = block.errors
         good: Any = None
         kept = block
@@ -194,6 +206,10 @@ class ElementFunction:
             if not len(good):
                 return block
             kept = block.take(good)
+        if scalars is not None and not bad and scalars_fit(scalars, block):
+            collected = self._call_with_scalars(scalars, block)
+            if collected is not None:
+                return collected
         results, errors = self._call(kept, indices, good, extra)
         return spread(results, errors, bad, good, block.rows)
 
@@ -201,10 +217,6 @@ class ElementFunction:
         self, block: Block, indices: Indices | int, good: Any, extra: Callable[[int], Any] | None
     ) -> tuple[Block | None, dict[int, Exception]]:
         """Results of the rows that succeed, in order, and the errors of the others by row."""
-        if extra is None and self._scalars is not None and scalars_fit(self._scalars, block):
-            collected = self._call_with_scalars(self._scalars, block)
-            if collected is not None:
-                return collected, {}
         rows = block.rows
         places = range(rows) if good is None else good.tolist()
         calls = self._calls(block, None if extra is None else map(extra, places))
@@ -221,6 +233,10 @@ class ElementFunction:
                         "the function raised StopIteration, which would end the data; raise another error"
                     )
             except Exception as error:
+                if not self._writes and "read-only" in str(error):
+                    # It writes where its code did not show it, and is pure: all rows are called anew, on copies.
+                    self._writes = True
+                    return self._call(block, indices, good, extra)
                 errors[len(results) + len(errors)] = error
         computed = range(rows) if not errors else [row for row in range(rows) if row not in errors]
         collected = self._results.collect(results, computed, errors) if results else None
@@ -242,7 +258,7 @@ class ElementFunction:
 
     def _calls(self, block: Block, extras: Iterator[Any] | None = None) -> Iterator[Any]:
         """An iterator that calls the function for one row after another, on memory that it may write into."""
-        writes = self._verdict is None or self._verdict.writes_argument
+        writes = self._writes or self._verdict is None or self._verdict.writes_argument
         if writes:
             # A copy even of fresh memory: the row as it was is needed for a proof, or to call the function again.
             block = Block(block.treedef, [column.copy() for column in block.columns], block.rows, fresh=True)
@@ -277,6 +293,27 @@ class ElementFunction:
         if hasattr(error, "__dict__") and not hasattr(error, "penstock_replay"):
             last = None if extra is None else partial(extra, place)
             error.penstock_replay = Replay(self, block.slice(row, row + 1), last)  # type: ignore[attr-defined]
+
+
+class _Form:
+    """Columns of one structure, dtypes and shapes, and how the function runs on them."""
+
+    __slots__ = ("columns", "plan", "scalars", "treedef")
+
+    def __init__(self, block: Block) -> None:
+        self.treedef = block.treedef
+        self.columns = [column_form(column) for column in block.columns]
+        self.plan: Vectorised | None = None
+        self.scalars: ScalarProof | None = None
+
+    def fits(self, block: Block) -> bool:
+        """Whether the columns are of this form."""
+        if block.treedef is not self.treedef and block.treedef != self.treedef:
+            return False
+        for column, known in zip(block.columns, self.columns, strict=True):  # noqa: SIM110  twice as fast as all()
+            if column_form(column) != known:
+                return False
+        return True
 
 
 class Replay:
