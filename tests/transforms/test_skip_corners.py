@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from penstock import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset
-from tests.corners import failing_at, outcomes, values
+from tests.corners import Counting, failing_at, outcomes, values
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["by index", "stream"])
@@ -28,6 +28,14 @@ def test_minus_one_drops_everything_of_an_endless_dataset_too() -> None:
 
 def test_skipping_none_changes_nothing() -> None:
     assert values(Dataset.range(3).skip(0)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 2000])
+def test_of_a_stream_what_comes_after_is_left(count: int) -> None:
+    seen = Counting()
+    ds = Dataset.range(2005).filter(lambda n: n >= 0).map(seen).skip(count)
+    assert values(ds, 3) == [count, count + 1, count + 2]
+    assert seen.seen == list(range(count + 3))
 
 
 def test_cardinality() -> None:

@@ -45,6 +45,11 @@ def test_an_error_counts_as_an_element() -> None:
     assert outcomes(pure.take(4)) == [0, 10, KeyError, 30]
 
 
+@pytest.mark.parametrize("count", [0, 1, 4, 9, 12])
+def test_of_a_stream_the_first_are_taken(count: int) -> None:
+    assert values(Dataset.range(9).filter(lambda n: n >= 0).take(count)) == list(range(min(count, 9)))
+
+
 def test_a_generator_is_ended_with_the_last_element_taken() -> None:
     source = Yielding(1, 2, 3, 4)
     iterator = iter(Dataset.from_generator(source).take(2))

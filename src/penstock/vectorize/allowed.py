@@ -21,7 +21,7 @@ class Effect(enum.Enum):
 
 
 _FRESH_BUILTINS = frozenset(
-    "abs all any ascii bin bool bytes callable chr complex divmod float format frozenset hex int isinstance issubclass "
+    "abs all any ascii bin bool bytes chr complex divmod float format frozenset hex int isinstance issubclass "
     "len oct ord pow range repr round slice str".split()
 )
 _ALIAS_BUILTINS = frozenset(
@@ -78,7 +78,7 @@ DATA_METHODS = frozenset(
     # numpy.ndarray
     "all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy cumprod cumsum "
     "diagonal dot flatten item max mean min nonzero prod ptp ravel repeat reshape round searchsorted squeeze std "
-    "sum swapaxes take tobytes tolist trace transpose var view"
+    "sum swapaxes take tobytes tolist trace transpose var view "
     # dict, list, tuple, set, numbers, named tuples
     "get items keys values count index union intersection difference issubset issuperset isdisjoint "
     "symmetric_difference is_integer bit_length bit_count as_integer_ratio hex to_bytes from_bytes fromhex _replace "

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from penstock import tree
 
 _RESULTS_WATCHED = 64
+# What most tuples hold; they need not be taken apart with care (bench_resume.py).
+_ITEMS = frozenset([np.ndarray, np.int64, np.int32, np.uint8, np.float32, np.float64, np.bool_, int, float, bool, str])
 
 
 class ReturnedMemory:
@@ -35,6 +37,8 @@ class ReturnedMemory:
         self._results_seen += 1
         if isinstance(result, np.ndarray):
             result = self._kept(result)
+        elif type(result) is tuple and _ITEMS.issuperset(map(type, result)):
+            result = tuple(map(self._kept, result))
         elif isinstance(result, (tuple, dict)) or hasattr(result, "__dict__"):
             leaves, treedef = tree.flatten(result)
             result = tree.unflatten(treedef, map(self._kept, leaves))
