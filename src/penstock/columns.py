@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array as _machine_array
 from collections.abc import Sequence
+from types import CoroutineType, GeneratorType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ SCALAR_DTYPES: dict[type, np.dtype[Any]] = {
 """What Python's own numbers become."""
 
 _NUMERIC_KINDS = frozenset("biufcmMV")
+
+NO_COMPONENTS = (set, frozenset, type, GeneratorType, CoroutineType)
+"""What a function returns by mistake only."""
 
 
 class Dense:
@@ -286,7 +290,7 @@ def component(value: Any) -> Any:
         return value if value.ndim else np.asarray(value)[()]
     if isinstance(value, list):
         return array_of_list(value)
-    if isinstance(value, (set, frozenset, type)) or hasattr(value, "gi_frame"):
+    if isinstance(value, NO_COMPONENTS):
         kind = value if isinstance(value, type) else type(value)
         raise SpecError(f"a {kind.__name__} is no component; use an array, a number, text, or a tuple or dict of them")
     if isinstance(value, (bool, int, float, complex)) or (hasattr(value, "__array__") and hasattr(value, "dtype")):

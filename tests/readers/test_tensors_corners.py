@@ -126,6 +126,19 @@ def test_what_is_no_component_is_refused_at_the_call(thing: Any) -> None:
         Dataset.from_tensor_slices(([1], thing))
 
 
+def test_a_masked_array_is_refused_and_its_mask_not_lost() -> None:
+    with pytest.raises(ValueError, match=r"component\['a'\] is a masked array; say what stands there with .filled"):
+        Dataset.from_tensor_slices({"a": np.ma.array([1, 2], mask=[0, 1])})
+
+
+def test_arrays_of_every_layout() -> None:
+    rows = np.arange(12).reshape(3, 4)
+    assert values(Dataset.from_tensor_slices(rows.T).batch(2)) == [rows.T[:2].tolist(), rows.T[2:].tolist()]
+    assert values(Dataset.from_tensor_slices(rows[::-1, ::2])) == rows[::-1, ::2].tolist()
+    assert values(Dataset.from_tensor_slices(np.arange(3).astype(">i4")).map(lambda n: n + 1)) == [1, 2, 3]
+    assert [batch.shape for batch in Dataset.from_tensor_slices(np.zeros((3, 0, 2))).batch(2)] == [(2, 0, 2), (1, 0, 2)]
+
+
 @pytest.mark.parametrize(
     ("elements", "error", "text"),
     [

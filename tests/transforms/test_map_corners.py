@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections import OrderedDict, namedtuple
 from typing import Any
 
@@ -74,6 +75,16 @@ def test_constants_and_none_are_fine_results() -> None:
 def test_results_that_are_no_elements_are_refused_in_their_place(result: Any, word: str) -> None:
     with pytest.raises(SpecError, match=rf"map\(\).*returned (a )?{word}.*return"):
         list(Dataset.range(1).map(lambda x: result))
+
+
+def test_a_coroutine_function_is_found_out() -> None:
+    async def later(n: Any) -> Any:
+        return n
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        with pytest.raises(SpecError, match=r"later returned a coroutine, which is no component"):
+            list(Dataset.range(1).map(later))
 
 
 def test_a_list_that_is_not_rectangular_is_refused_in_its_place() -> None:

@@ -108,6 +108,64 @@ def blank_border(x: Any) -> Any:
 
 
 @case(gray)
+def weighted_rows(x: Any) -> Any:
+    total = np.float64(0)
+    for place, row in enumerate(x):
+        total = total + row.sum() * place
+    return total
+
+
+@case(gray)
+def box_blur(x: Any) -> Any:
+    padded = np.pad(x, 1, mode="edge")
+    out = np.zeros(x.shape, np.float32)
+    for dy in range(3):
+        for dx in range(3):
+            out += padded[dy : dy + 28, dx : dx + 28].astype(np.float32) / 9
+    return out
+
+
+@case(gray)
+def writes_out(x: Any) -> Any:
+    x = x.astype(np.float32)
+    np.maximum(x, 10, out=x)
+    np.clip(x, 0, 200, out=x)
+    return np.copy(x)
+
+
+@case(gray)
+def darken_bright(x: Any) -> Any:
+    x = x.astype(np.float64)
+    x[x > 128] *= 0.5
+    return x
+
+
+@case(float_image)
+def stretch(x: Any) -> Any:
+    x[x > 0.5] = (x[x > 0.5] - 0.5) * 2 + 0.5
+    x[x < 0.1] = -np.sqrt(x[x < 0.1])
+    return x
+
+
+@case(pair_of_images)
+def paste(a: Any, b: Any) -> Any:
+    bright = b > 0.7
+    a[bright] = b[bright]
+    return a
+
+
+@case(image_mask)
+def dim_masked(image: Any, mask: Any) -> Any:
+    image[mask] //= 2
+    return image
+
+
+@case(gray)
+def mean_of_corners(x: Any) -> Any:
+    return np.mean([x[0, 0], x[0, -1], x[-1, 0], x[-1, -1]])
+
+
+@case(gray)
 def canvas(x: Any) -> Any:
     out = np.zeros((32, 32), dtype=np.float32)
     out[2:30, 2:30] = x

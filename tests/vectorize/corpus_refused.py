@@ -217,6 +217,9 @@ def read_file(path: Any) -> Any:
 
 
 refused(row_f64, "ragged_positive")(lambda x: x[x > 0])
+refused(row_f64, "count_positive")(lambda x: len(x[x > 0]))
+refused(row_f64, "sum_of_positive")(lambda x: np.sum(x[x > 0]))
+refused(row_f64, "two_masks")(lambda x: x[x > 0] + x[x > 1].sum())
 refused(image_mask, "masked_mean")(lambda image, mask: image[mask].mean())
 refused(tokens, "strip_padding")(lambda ids: ids[: np.count_nonzero(ids)])
 refused(tokens, "distinct")(lambda ids: np.unique(ids))

@@ -76,7 +76,10 @@ ELEMENTWISE: dict[str, Operation] = {
     "round": lambda x, y: np.round(x, 1),
     "nan_to_num": lambda x, y: np.nan_to_num(x),
     "isclose": lambda x, y: np.isclose(x, y),
-    **{f"astype {name}": (lambda x, y, name=name: x.astype(name)) for name in ("float32", "float16", "int64", "bool")},
+    **{
+        f"astype {name}": (lambda x, y, name=name: x.astype(name))
+        for name in ("float32", "float16", "int64", "uint32", "bool")
+    },
 }
 
 REDUCTIONS: dict[str, Operation] = {

@@ -90,6 +90,22 @@ def local_list(x: Any) -> Any:
     return np.stack(parts)
 
 
+def loops(x: Any) -> Any:
+    total = 0
+    for place, row in enumerate(x):
+        total = total + row.sum() * place
+        while total > 3:
+            total = total.astype(np.float32) / 2
+    return total
+
+
+def loops_and_writes(x: Any) -> Any:
+    for row in x:
+        row = ARRAY if row is None else row
+        row.sort()
+    return x
+
+
 def local_function(x: Any) -> Any:
     offset = x.mean()
 
@@ -178,6 +194,7 @@ PURE: list[Callable[..., Any]] = [
     len,
     factorial,
     local_list,
+    loops,
     local_function,
     handles_errors,
     uses_walrus,
@@ -296,6 +313,7 @@ STATEFUL: list[tuple[Callable[..., Any], str]] = [
     (counter(), "variable count"),
     (writes_captured, "outside the function"),
     (writes_captured_view, "outside the function"),
+    (loops_and_writes, "outside the function"),
     (writes_captured_renamed, "outside the function"),
     (writes_through_a_list, "captured object"),
     (writes_through_a_function, "outside the function"),

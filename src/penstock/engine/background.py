@@ -17,8 +17,9 @@ _SECONDS_TO_STOP = 1.0
 _LONG_STEP_SECONDS = 0.001
 _MAX_RUN_BYTES = 1 << 18
 _MAX_AHEAD_BYTES = 1 << 26
-# A read is eager when the reader was away for less than two threads lose by passing a block on, and for less than half
-# of the time that it waits; a patient one outweighs four eager ones. What this gives shows in bench_mnist_memory.py.
+# A read is eager when the reader was away for less than two threads lose by passing an element on, for each element that
+# it had, and for less than half of the time that it waits; a patient one outweighs four eager ones. What this gives
+# shows in bench_mnist_memory.py.
 _EAGER_READS = 32
 _EAGER_AWAY_SECONDS = 60e-6
 _EAGER_SHARE = 2
@@ -55,6 +56,7 @@ class BackgroundOperator:
         self._ended = False
         self._was_shared = False
         self._left_at = 0.0
+        self._rows_left_with = 0
 
     def next_block(self, rows: int) -> Block | None:
         if self._ended:
@@ -86,8 +88,6 @@ class BackgroundOperator:
     def _start(self) -> _Producer:
         restored = None if self._before is None else (self._before, self._taken)
         self._producer = _Producer(self._open(), self._buffer_rows, restored)
-        # Held by then, so that it is ended even if Ctrl-C comes while it starts.
-        self._producer.start()
         if self._pace.eager_reads < _EAGER_READS or restored is not None:
             self._pace.eager_reads = min(self._pace.eager_reads, _EAGER_READS - 1)
             self._producer.fill()
@@ -108,12 +108,14 @@ class BackgroundOperator:
             raise
         self._block, self._taken = block, 0
         self._judge_reader(began - self._left_at, time.perf_counter() - began)
+        self._rows_left_with = 0 if block is None else block.rows
         return block
 
     def _judge_reader(self, away_seconds: float, waited_seconds: float) -> None:
         """Count eager reads; at enough of them the reader takes over, after a patient one the thread does again."""
         was_shared = self._pace.eager_reads >= _EAGER_READS
-        if away_seconds < min(_EAGER_AWAY_SECONDS, waited_seconds / _EAGER_SHARE):
+        most_seconds = min(_EAGER_AWAY_SECONDS * max(1, self._rows_left_with), waited_seconds / _EAGER_SHARE)
+        if away_seconds < most_seconds:
             if self._pace.eager_reads + 1 < _EAGER_READS or was_shared or self._is_shareable():
                 self._pace.eager_reads = min(self._pace.eager_reads + 1, 2 * _EAGER_READS)
         else:
@@ -151,11 +153,8 @@ class _Producer:
         self._grows = buffer_rows < 0
         self._ahead = 2 if self._grows else buffer_rows
         self._stopped = False
+        self._is_started = False
         self._thread = threading.Thread(target=self._work, name="penstock-prefetch", daemon=True)
-
-    def start(self) -> None:
-        """Begin to work."""
-        self._thread.start()
 
     @property
     def is_at_rest(self) -> bool:
@@ -189,6 +188,11 @@ class _Producer:
         if rows:
             self._outstanding += rows
             self._credits.put(rows)
+            if not self._is_started:
+                # Not before there is work, and not in `__init__`: a thread must have an owner that ends it, even if
+                # Ctrl-C comes while it starts.
+                self._is_started = True
+                self._thread.start()
 
     def fill(self) -> None:
         """Let the thread compute as far ahead as it should be again."""

@@ -160,6 +160,8 @@ class TensorSlices(Source):
 def _column(leaf: Any, name: str) -> Column:
     if isinstance(leaf, SparseTensor):
         return _sparse_rows(leaf)
+    if hasattr(leaf, "mask") and hasattr(leaf, "filled"):
+        raise ValueError(f"from_tensor_slices(): {name} is a masked array; say what stands there with .filled(value)")
     try:
         array = array_of_list(leaf) if isinstance(leaf, list) else np.asarray(leaf)
     except ValueError as error:

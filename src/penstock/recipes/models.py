@@ -10,11 +10,11 @@ import keras
 Shape = tuple[Any, ...]
 """Sizes of axes; None for a batch of any size."""
 
-FILTERS = (32, 64, 128)
-KERNEL_SIZES = (5, 3, 3)
+FILTERS = (32, 64, 96, 128)
+KERNEL_SIZES = (5, 3, 3, 3)
 """Of the blocks, in pixels."""
 
-SMALLEST_EDGE = 4
+SMALLEST_EDGE = 3
 """A block halves its image unless it is this small, in pixels."""
 
 DROPOUT = 0.4

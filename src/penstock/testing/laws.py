@@ -24,7 +24,7 @@ from penstock.testing.closing import close
 from penstock.testing.laziness import laziness
 from penstock.testing.observe import HORIZON, as_failure, block_items, first, observe, pull, same
 from penstock.testing.reference import Failure
-from penstock.testing.resuming import resume, resume_operators, shards
+from penstock.testing.resuming import resume, resume_on_other_shards, resume_operators, shards
 
 Choose = Callable[[int, int], int]
 """Picks a whole number between two, both included: where to cut, how many shards."""
@@ -231,4 +231,5 @@ LAWS: tuple[Law, ...] = (
     resume,
     resume_operators,
     shards,
+    resume_on_other_shards,
 )

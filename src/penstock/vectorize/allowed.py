@@ -54,8 +54,8 @@ _ALIAS_NUMPY = frozenset(
     "rot90 split squeeze swapaxes transpose unstack vectorize vsplit".split()
 )
 _WRITING_NUMPY = frozenset("copyto fill_diagonal place put put_along_axis putmask".split())
-_READING_BUILTINS = frozenset(["callable", "type"])
-"""They tell a traced stand-in from the real thing, so that a function which calls them is not traced."""
+_READING_BUILTINS = frozenset(["callable", "getattr", "hasattr", "type"])
+"""They may tell a traced stand-in from the real thing, so that a function which calls them is not traced."""
 _READING_NUMPY = frozenset("fromfile genfromtxt load loadtxt".split())
 
 _READING_MODULES = frozenset(

@@ -44,6 +44,11 @@ def join(*values: Value) -> Value:
     for value in rest:
         if value is first or _same(first, value):
             continue
+        if first.kind == value.kind == "method" and first.known[1] == value.known[1]:
+            owner = join(first.known[0], value.known[0])
+            wider = Value(owner.origin, (owner, first.known[1]), "method")
+            first = first if owner is first.known[0] else wider
+            continue
         kind = "" if {first.kind, value.kind} <= {"", "null"} else "unclear"
         wider = Value(max(first.origin, value.origin), UNKNOWN, kind, first.library or value.library)
         first = first if _same(first, wider) else wider
@@ -57,6 +62,8 @@ def parts(*values: Value) -> Value:
 
 
 def _same(left: Value, right: Value) -> bool:
+    if left.kind == right.kind == "method":
+        return bool(left.known[1] == right.known[1]) and _same(left.known[0], right.known[0])
     return (
         left.origin == right.origin
         and left.known is right.known

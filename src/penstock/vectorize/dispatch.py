@@ -10,6 +10,7 @@ import numpy as np
 
 from penstock.vectorize import pythonic, rules, rules_index
 from penstock.vectorize.rows import RowLoop, collect, substitute
+from penstock.vectorize.selected import Selected
 from penstock.vectorize.tape import ROWS, Handle, Tape, dtype_of
 
 _NUMBERS = "biufc"
@@ -112,14 +113,20 @@ def ufunc(tape: Tape, function: np.ufunc, method: str, inputs: tuple[Any, ...], 
         return wrap(tape, result, handles)
     if len(out) != 1 or not isinstance(out[0], Handle) or isinstance(result, tuple):
         raise tape.stop(f"{name} writes into an out= argument that is not traced")
-    return _write_out(out[0], result, function)
+    return _write_out(out[0], result, function.__name__)
 
 
 def call(tape: Tape, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A function of NumPy."""
     name = f"numpy.{getattr(function, '__name__', function)}"
-    if kwargs.get("out") is not None:
-        raise tape.stop(f"{name} writes into an out= argument")
+    out = kwargs.get("out")
+    if out is not None:
+        if not isinstance(out, Handle):
+            raise tape.stop(f"{name} writes into an out= argument that is not traced")
+        made = call(tape, function, args, {key: value for key, value in kwargs.items() if key != "out"})
+        return _write_out(out, made.place, name)
+    if function is np.copy and len(args) == 1 and not kwargs and isinstance(args[0].sample, np.ndarray):
+        return copy(args[0], "K")
     handles = live_handles(tape, (args, kwargs))
     if function in rules.WRITING:
         return rules_index.write(tape, function, args, kwargs, assign)
@@ -240,14 +247,14 @@ def _check_dtype(tape: Tape, name: str, sample: Any) -> None:
             raise tape.stop(f"{name} gives {dtype}, which is no number")
 
 
-def _write_out(target: Handle, result: int, function: np.ufunc) -> Handle:
+def _write_out(target: Handle, result: int, name: str) -> Handle:
     tape = target.tape
     live_handles(tape, target)
     old, new = target.sample, tape.slots[result].sample
     if not isinstance(old, np.ndarray) or np.shape(old) != np.shape(new):
-        raise tape.stop(f"{function.__name__} in place changes the shape")
+        raise tape.stop(f"{name} in place changes the shape")
     if not np.can_cast(new.dtype, old.dtype, "same_kind"):
-        raise tape.stop(f"{function.__name__} in place cannot cast {new.dtype} to {old.dtype}")
+        raise tape.stop(f"{name} in place cannot cast {new.dtype} to {old.dtype}")
     assign(target, tape.symbol(tape, rules.cast_place(tape, result, old.dtype)))
     return target
 
@@ -296,11 +303,20 @@ def get_item(symbol: Handle, index: Any) -> Any:
     tape = symbol.tape
     index = substitute(index, lambda handle: pythonic.strong(tape, handle))
     handles = live_handles(tape, (symbol, index))
+    if _is_mask(symbol, index):
+        return Selected(tape.symbol(tape, symbol.place), tape.symbol(tape, index.place), operate)
     place, basic = rules_index.get_item(tape, symbol, index, evaluate, by_rows)
     found = wrap(tape, place, handles[:1])
     if basic and isinstance(found.sample, np.ndarray):
         found.origin = (symbol, index)
     return found
+
+
+def _is_mask(symbol: Handle, index: Any) -> bool:
+    if not isinstance(index, Handle) or not index.lifted or not isinstance(index.sample, np.ndarray):
+        return False
+    fits = np.shape(symbol.sample)[: index.sample.ndim] == index.sample.shape
+    return bool(fits and index.sample.dtype == np.bool_)
 
 
 def set_item(symbol: Handle, index: Any, value: Any) -> None:

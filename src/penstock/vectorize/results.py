@@ -8,7 +8,7 @@ import numpy as np
 
 from penstock import tree
 from penstock.block import Block, is_own_memory
-from penstock.columns import SCALAR_DTYPES, Column, Dense, SparseTensor, column_from_rows, component
+from penstock.columns import NO_COMPONENTS, SCALAR_DTYPES, Column, Dense, SparseTensor, column_from_rows, component
 from penstock.errors import SpecError
 
 _COMPONENTS = (np.ndarray, np.generic, int, float, complex, bool, str, bytes, SparseTensor)
@@ -70,7 +70,7 @@ class Results:
         if not leaves:
             raise SpecError(f"{self._name} returned {result!r}, which has no component; return at least one")
         for leaf in leaves:
-            if isinstance(leaf, (set, frozenset, type)) or hasattr(leaf, "gi_frame"):
+            if isinstance(leaf, NO_COMPONENTS):
                 kind = leaf if isinstance(leaf, type) else type(leaf)
                 raise SpecError(
                     f"{self._name} returned a {kind.__name__}, which is no component; "

@@ -12,6 +12,7 @@ from penstock.vectorize.rows import collect, substitute
 from penstock.vectorize.rulebook import align, cast_place, lift, place_of
 from penstock.vectorize.rules_join import Lookup
 from penstock.vectorize.rules_shape import Take
+from penstock.vectorize.selected import Selected, same
 from penstock.vectorize.tape import Array, Handle, Mismatch, Tape
 
 Assign = Callable[[Handle, Handle], None]
@@ -176,6 +177,8 @@ def _changed(tape: Tape, target: Handle, index: Any, value: Any) -> int:
     items = index if isinstance(index, tuple) else (index,)
     varying = [handle for handle in collect(items) if handle.lifted]
     items = substitute(items, lambda handle: handle if handle.lifted else handle.sample)
+    if type(value) is Selected:
+        return _put_back(tape, target, index, value)
     given = place_of(tape, _as_array(tape, value))
     if isinstance(value, Handle) and not value.lifted and not varying and not target.lifted:
         return _changed_constant(tape, target, items, value.sample)
@@ -214,13 +217,27 @@ def _masked(tape: Tape, target: Handle, base: int, mask: Handle, given: int) -> 
         raise TypeError("a mask of another shape")
     if np.ndim(tape.slots[given].sample) != 0:
         raise TypeError("values for a mask that are no scalar")
-    missing = len(shape) - np.ndim(mask.sample)
-    place = mask.place
-    if missing:
-        wide = mask.sample.reshape(mask.sample.shape + (1,) * missing)
-        place = tape.record("align", _Trail(missing), [place], wide)
-    places = [base, place, align(tape, given, len(shape))]
+    places = [base, _wide_mask(tape, mask, shape), align(tape, given, len(shape))]
     return tape.record("assign", PutWhere(), places, target.sample.copy(), takes_out=True, in_place=True)
+
+
+def _put_back(tape: Tape, target: Handle, index: Any, value: Selected) -> int:
+    """Items that a mask selected, at the places that the same mask selects."""
+    full = value.full.sample
+    if not isinstance(index, Handle) or not same(tape, index.place, value.mask.place):
+        raise TypeError("items that another mask selected")
+    if full.shape != target.sample.shape:
+        raise ValueError(f"items of shape {full.shape} for shape {target.sample.shape}")
+    places = [lift(tape, target.place), _wide_mask(tape, index, full.shape), value.full.place]
+    return tape.record("assign", PutWhere(), places, target.sample.copy(), takes_out=True, in_place=True)
+
+
+def _wide_mask(tape: Tape, mask: Handle, shape: tuple[int, ...]) -> int:
+    missing = len(shape) - np.ndim(mask.sample)
+    if not missing:
+        return mask.place
+    wide = mask.sample.reshape(mask.sample.shape + (1,) * missing)
+    return tape.record("align", _Trail(missing), [mask.place], wide)
 
 
 class _Trail:

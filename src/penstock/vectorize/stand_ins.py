@@ -27,6 +27,15 @@ _SCALARS = (
 ).split()
 
 
+_DISPATCHER: Any = type(np.sum)
+_OF_SEQUENCES = frozenset(
+    getattr(np, name)
+    for name in "block broadcast_arrays choose column_stack concatenate dstack einsum hstack ix_ lexsort meshgrid "
+    "piecewise ravel_multi_index select stack vstack".split()
+)
+"""Functions that take a list or tuple of arrays and see the symbols in it."""
+
+
 class ScalarType:
     """Stands for `np.float32` and its like: converts symbols, and is a dtype wherever one is wanted."""
 
@@ -84,7 +93,7 @@ class StandIns:
         """What stands in for `original`; itself if nothing has to."""
         make = _MAKERS.get(id(original))
         if make is None:
-            return original
+            return functools.partial(self._listed, original) if type(original) is _DISPATCHER else original
         if id(original) not in self._made:
             self._made[id(original)] = make(self, original)
         return self._made[id(original)]
@@ -120,6 +129,12 @@ class StandIns:
     def mathematics(self, function: Any) -> Any:
         """For a function of `math`."""
         return functools.partial(self._by_rows, function, f"math.{function.__name__}")
+
+    def _listed(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """A function of NumPy, which never asks symbols in a list: `np.mean([a, b])`."""
+        if args and type(args[0]) in (list, tuple) and function not in _OF_SEQUENCES and collect(args[0]):
+            args = (convert(self._tape, np.asarray, (args[0],), {}), *args[1:])
+        return function(*args, **kwargs)
 
     def _create(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         made = function(*_settled(args), **{name: _settled(value) for name, value in kwargs.items()})

@@ -15,6 +15,7 @@ from penstock.spec import Spec, TensorSpec
 from penstock.vectorize.opaque import Opaque
 from penstock.vectorize.program import Trace, build
 from penstock.vectorize.rewrite import Rewriter, Watch
+from penstock.vectorize.selected import Selected
 from penstock.vectorize.stand_ins import convert
 from penstock.vectorize.symbol import Symbol
 from penstock.vectorize.tape import Handle, Stop, Tape, dtype_of
@@ -93,6 +94,8 @@ def _place(tape: Tape, leaf: Any) -> int:
         if leaf.stale:
             raise tape.stop("returns an array that was changed through another name")
         return leaf.place
+    if type(leaf) is Selected:
+        leaf.stop()
     if isinstance(leaf, list):
         found = convert(tape, np.asarray, (leaf,), {})
         if isinstance(found, Handle):
