@@ -71,19 +71,14 @@ class Operator(Protocol):
         """Let go of files and threads; twice is fine."""
 
 
-class Advancing(Operator, Protocol):
-    """An operator whose states are arithmetic, so that the middle of a block is as good a place as its beginning."""
-
-    def advance(self, state: State, rows: int) -> State | None:
-        """The state `rows` rows after `state`, which are known to be there; None if that takes computing them."""
-
-
 def advance(operator: Operator, state: State, rows: int) -> State | None:
-    """The state of `operator` that follows `state` by `rows` rows; None where it cannot be told."""
-    if not rows:
-        return state
+    """The state `rows` rows after `state`, which are known to be there; None if that takes computing them.
+
+    Operators whose states are arithmetic have a method `advance(state, rows)` for it: it makes the middle of a block as
+    good a place to resume as its beginning.
+    """
     arithmetic = getattr(operator, "advance", None)
-    return None if arithmetic is None else arithmetic(state, rows)
+    return state if not rows else None if arithmetic is None else arithmetic(state, rows)
 
 
 class Context(Protocol):
@@ -136,26 +131,21 @@ class Node(ABC):
     @property
     def inputs(self) -> tuple[Node, ...]:
         """The nodes that this one reads."""
-        found: list[Node] = []
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Node):
-                found.append(value)
-            elif isinstance(value, tuple) and value and all(isinstance(item, Node) for item in value):
-                found.extend(value)
-        return tuple(found)
+        return tuple(node for nodes in self._input_fields().values() for node in nodes)
 
     def with_inputs(self, inputs: Sequence[Node]) -> Node:
         """The same step over other inputs."""
-        rest = list(inputs)
+        rest = iter(inputs)
         changes: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Node):
-                changes[field.name] = rest.pop(0)
-            elif isinstance(value, tuple) and value and all(isinstance(item, Node) for item in value):
-                changes[field.name] = tuple(rest.pop(0) for _ in value)
+        for name, nodes in self._input_fields().items():
+            changed = tuple(next(rest) for _ in nodes)
+            changes[name] = changed if isinstance(getattr(self, name), tuple) else changed[0]
         return dataclasses.replace(self, **changes)
+
+    def _input_fields(self) -> dict[str, tuple[Node, ...]]:
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        nodes = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items()}
+        return {name: found for name, found in nodes.items() if found and all(isinstance(n, Node) for n in found)}
 
     @abstractmethod
     def known_spec(self) -> Spec | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,31 @@ from penstock.testing import Case, Failure, Stream, call, laws_for
 from tests.laws.functions import kind
 from tests.laws.sources import SOURCES
 
+EPOCHS_APART = 1_000_003
+ELEMENTS_APART = 2**32
+
 
 @dataclass(frozen=True)
 class Inner:
-    """A function that makes datasets, and one that makes lists of what is in them."""
+    """A function that makes datasets, and one that makes lists of what is in them.
+
+    The latter gets the number of the pass over the inner dataset first, if what is in it is drawn.
+    """
 
     dataset: Callable[..., Any]
     elements: Callable[..., Any]
+    draws: bool = False
 
     def __repr__(self) -> str:
         return f"<{self.dataset.__code__.co_firstlineno}>"
 
 
 def reference(elements: Stream, inner: Inner) -> Iterator[Any]:
-    for element in elements:
-        inside = call(lambda *arguments: Box(inner.elements(*arguments)), element, "flat_map")
+    for number, element in enumerate(elements):
+        # Each inner dataset is read in a pass of its own.
+        inner_pass = ((elements.number * EPOCHS_APART + elements.epoch) * ELEMENTS_APART + number) % 2**62
+        make = partial(inner.elements, inner_pass) if inner.draws else inner.elements
+        inside = call(lambda *arguments, make=make: Box(make(*arguments)), element, "flat_map")
         if isinstance(inside, Failure):
             yield inside
         else:
@@ -44,16 +55,15 @@ class Box:
     __penstock_component__ = True
 
 
-def shuffled(n: Any) -> list[Any]:
-    # The key of a pass that begins anew with each dataset that the function makes.
-    order = Permutation(Key(5, "shuffle", 0, 0), int(n % 4))(np.arange(n % 4))
+def shuffled(inner_pass: int, n: Any) -> list[Any]:
+    order = Permutation(Key(5, "shuffle", inner_pass, 0), int(n % 4))(np.arange(n % 4))
     return [np.int64(at) for at in order]
 
 
 INNER = {
     "integer": [
         Inner(lambda n: Dataset.range(n % 4), lambda n: list(np.arange(n % 4))),
-        Inner(lambda n: Dataset.range(n % 4).shuffle(9, seed=5), shuffled),
+        Inner(lambda n: Dataset.range(n % 4).shuffle(9, seed=5), shuffled, draws=True),
         Inner(
             lambda n: Dataset.from_tensors(n).repeat(2).map(lambda m: m + 1).enumerate(),
             lambda n: [(np.int64(at), n + 1) for at in range(2)],

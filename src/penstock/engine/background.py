@@ -17,9 +17,9 @@ _SECONDS_TO_STOP = 1.0
 _LONG_STEP_SECONDS = 0.001
 _MAX_RUN_BYTES = 1 << 18
 _MAX_AHEAD_BYTES = 1 << 26
-# A read is eager when the reader was away for less than two threads lose by passing an element on, for each element that
-# it had, and for less than half of the time that it waits; a patient one outweighs four eager ones. What this gives
-# shows in bench_mnist_memory.py.
+# A read is eager when the reader was away, for each element that it had, for less than two threads lose by passing one
+# on, and for less than half of the time that it waits; a patient one outweighs four eager ones. What this gives shows in
+# bench_mnist_memory.py.
 _EAGER_READS = 32
 _EAGER_AWAY_SECONDS = 60e-6
 _EAGER_SHARE = 2
@@ -122,7 +122,6 @@ class BackgroundOperator:
             self._pace.eager_reads = max(self._pace.eager_reads - _PATIENT_WEIGHT, 0)
 
     def get_state(self) -> State:
-        producer = self._producer
         state = {"input": self._before, "taken": self._taken, "ended": self._ended}
         return self.advance(state, 0) or state
 

@@ -1,7 +1,7 @@
 """The laws that every transformation keeps, for those who write one: state a `Case`, and they run on it.
 
-A case is a transformation, a `reference` that says in a few lines of plain Python what it yields, and the arguments that
-it may be given:
+A case is a transformation, a `reference` that says in a few lines of plain Python what it yields, and the arguments
+that it may be given:
 
     def reference(elements, count):
         return itertools.islice(elements, count)
@@ -11,7 +11,7 @@ it may be given:
     test_laws = laws_for(CASE)
 
 The laws compare what the engine yields with what the references yield, for the case alone and in chains with others:
-whole, from any index, cut and resumed, as written and as optimised, in blocks of any size, in several passes, in shards.
+whole, from any index, cut and resumed, as written and as optimised, in blocks of any size, in several passes and shards.
 """
 
 from penstock.testing.case import Case, Chain, Step

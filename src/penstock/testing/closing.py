@@ -26,7 +26,7 @@ def watched(elements: list[Any]) -> Iterator[Any]:
 
 
 def close(chain: Chain, choose: Callable[[int, int], int]) -> None:
-    """An iterator that is closed, dropped, left by an exception or read to its end leaves no thread and no generator."""
+    """An iterator closed, dropped, left by an exception or read to its end leaves no thread and no generator."""
     expected = first(chain.elements())
     count = choose(0, len(expected))
     threads, generators = set(threading.enumerate()), set(_open_generators)

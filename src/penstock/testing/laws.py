@@ -40,13 +40,16 @@ def values(chain: Chain, choose: Choose) -> None:
 
 
 def passes(chain: Chain, choose: Choose) -> None:
-    """Passes follow one another alike for all datasets built alike, and any of them can be had by its number."""
+    """Passes follow one another alike for all datasets built alike, and any of them can be had by its number.
+
+    That the pass before was left early shows nowhere, and a look at the first elements is no pass.
+    """
     dataset = chain.build()
-    for number in range(2):
-        found = observe(iter(dataset))
-        same(first(chain.elements(number, first=0)), found, f"pass {number}")
-        if number == 0 and found and not isinstance(found[0], Failure):
-            same(found[:1], dataset.head(1), "passes: head(1)")
+    left_early = observe(iter(dataset), choose(0, 9))
+    for number in range(1, 3):
+        if left_early and not isinstance(left_early[0], Failure):
+            same(left_early[:1], dataset.head(1), "passes: head(1)")
+        same(first(chain.elements(number, first=0)), observe(iter(dataset)), f"pass {number}")
     chosen = choose(0, 3)
     same(first(chain.elements(chosen)), observe(chain.build().iterator(epoch=chosen)), f"iterator(epoch={chosen})")
 

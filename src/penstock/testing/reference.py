@@ -116,7 +116,7 @@ def copied(element: Any) -> Any:
 
 
 def stack(elements: list[Any]) -> Any:
-    """The elements as one, each component with a new first axis; a failure where one of them is, or where they differ."""
+    """The elements as one, each component with a new first axis; a failure where one is one, or where they differ."""
     for element in elements:
         if isinstance(element, Failure):
             return element

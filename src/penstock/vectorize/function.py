@@ -123,6 +123,10 @@ class ElementFunction:
         plan = form.plan
         if plan is None:
             return self._row_by_row(block, indices, form.scalars)
+        if not plan.is_current:
+            # A name that the function reads was bound to something else meanwhile: it is traced and proven again.
+            self._forms, self._traced = [], None
+            return self.apply(block, context, indices)
         if plan.rows_proven >= ROWS_TO_PROVE:
             result = plan.run(block, context)
             if result is not None:

@@ -34,6 +34,11 @@ class Vectorised:
         self.rows_proven = 0
 
     @property
+    def is_current(self) -> bool:
+        """Whether what the function captured is still what it was when it was traced."""
+        return self._trace.is_current()
+
+    @property
     def fails(self) -> bool:
         """Whether it raised or warned so often that trying costs more than it gives."""
         return self._failures >= _MAX_FAILURES
