@@ -29,7 +29,6 @@ Epochs = int | NDArray[np.uint64]
 
 State = Any
 """A JSON tree."""
-
 M = TypeVar("M")
 
 

@@ -18,8 +18,8 @@ _LONG_STEP_SECONDS = 0.001
 _MAX_RUN_BYTES = 1 << 18
 _MAX_AHEAD_BYTES = 1 << 26
 # A read is eager when the reader was away, for each element that it had, for less than two threads lose by passing one
-# on, and for less than half of the time that it waits; a patient one outweighs four eager ones. What this gives shows in
-# bench_mnist_memory.py.
+# on, and for less than half of the time that it waits; a patient one outweighs four eager ones (measured by
+# bench_mnist_memory.py).
 _EAGER_READS = 32
 _EAGER_AWAY_SECONDS = 60e-6
 _EAGER_SHARE = 2

@@ -11,7 +11,7 @@ that it may be given:
     test_laws = laws_for(CASE)
 
 The laws compare what the engine yields with what the references yield, for the case alone and in chains with others:
-whole, from any index, cut and resumed, as written and as optimised, in blocks of any size, in several passes and shards.
+whole, from any index, cut and resumed, as written and as optimised, in blocks of any size, in passes and in shards.
 """
 
 from penstock.testing.case import Case, Chain, Step
