@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penstock import Dataset
+from penstock import Dataset, TensorSpec
 from penstock.errors import CardinalityError
 from tests.corners import Counting, Yielding, failing_at, plain, values
 
@@ -139,6 +139,17 @@ def test_a_spec_that_is_not_known_is_found_once() -> None:
     ds = Dataset.range(9).map(seen)
     assert ds.element_spec == ds.element_spec
     assert seen.seen == [0]
+
+
+def test_batches_whose_spec_had_to_be_found_keep_an_open_first_dimension() -> None:
+    ds = Dataset.range(4).batch(2).map(Counting())
+    assert ds.element_spec == TensorSpec((None,), "int64")
+
+
+def test_the_table_for_notebooks_shortens_long_text() -> None:
+    html = Dataset.from_tensors("x" * 1000)._repr_html_()
+    assert "x" * 70 in html
+    assert "x" * 81 not in html
 
 
 def test_the_spec_of_nothing_is_unknown() -> None:

@@ -14,10 +14,10 @@ from penstock.testing import Case, laws_for
 
 SLICED: list[Callable[[int], Any]] = [
     lambda n: np.arange(n),
-    lambda n: np.arange(n, dtype=np.uint8) * 9,
+    lambda n: np.arange(n, dtype=np.int32) * 9,
     lambda n: np.linspace(-1, 1, n),
     lambda n: (np.arange(n, dtype=np.int32), np.arange(n)[::-1]),
-    lambda n: {"image": np.arange(n * 4, dtype=np.uint8).reshape(n, 2, 2), "label": np.arange(n) % 3},
+    lambda n: {"image": np.arange(n * 4, dtype=np.int16).reshape(n, 2, 2), "label": np.arange(n) % 3},
     lambda n: (np.arange(3 * n).reshape(n, 3), ({"x": np.arange(n) > 2}, None)),
     lambda n: np.array(["", "a", "bc", "déf"] * n, object)[:n],
     lambda n: OrderedDict(b=np.arange(n), a=np.array([b"x", b"yz"] * n, object)[:n]),
