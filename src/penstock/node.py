@@ -193,6 +193,14 @@ class Node(ABC):
         """
         return self, None
 
+    def facts_below(self, given: list[Any] | None) -> list[Any] | None:
+        """The facts to bind all nodes below by: those given, unless this node keeps rows of an earlier pass."""
+        return given
+
+    def bound_below(self, facts: list[Any], given: list[Any] | None) -> Node:
+        """This node over inputs that were bound as `facts` says, where `given` had been asked for."""
+        return self
+
     def global_index(self, index: int) -> int:
         """The index among the elements of all shards that a state at `index` stands for."""
         return index

@@ -38,7 +38,16 @@ def _bind(node: Node, facts: list[Any] | None, found: list[Any]) -> Node:
     inputs = bound.inputs
     if not inputs:
         return bound
-    return bound.with_inputs([_bind(part, facts, found) for part in inputs])
+    given = None
+    if facts:
+        size = len(walk(bound)) - 1
+        given, facts[:size] = facts[:size], []
+    below: list[Any] = []
+    wanted = bound.facts_below(given)
+    rest = None if wanted is None else list(wanted)
+    bound = bound.with_inputs([_bind(part, rest, below) for part in inputs])
+    found += below
+    return bound.bound_below(below, given)
 
 
 def iterate(self: Dataset[T]) -> DatasetIterator[T]:

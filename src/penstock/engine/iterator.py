@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import copy
 import time
 import weakref
 from collections.abc import Callable
@@ -21,6 +23,8 @@ T_co = TypeVar("T_co", covariant=True)
 _LONG_BLOCK_SECONDS = 0.001
 _LARGE_BLOCK_BYTES = 1 << 22
 _MOST_ROWS = 1 << 16
+
+_open_iterators: weakref.WeakSet[DatasetIterator[Any]] = weakref.WeakSet()
 
 Prepare = Callable[[Node, Any], tuple[Node, Any]]
 
@@ -65,7 +69,6 @@ class DatasetIterator(Generic[T_co]):
         self._errors: list[tuple[int, Exception]] = []
         self._before: State = None
         self._ended = False
-        self._finalizer: Any = None
 
     def __iter__(self) -> DatasetIterator[T_co]:
         return self
@@ -78,6 +81,7 @@ class DatasetIterator(Generic[T_co]):
         if error is None:
             return element  # type: ignore[no-any-return]
         _forget_our_frames(error)
+        error = _copy(error)
         # The error's traceback keeps this frame: with nothing in it, neither keeps the iterator nor itself alive.
         del self
         try:
@@ -158,13 +162,13 @@ class DatasetIterator(Generic[T_co]):
 
     def _adopt(self, operator: Operator) -> None:
         self._operator = operator
-        self._finalizer = weakref.finalize(self, operator.close)
+        _open_iterators.add(self)
 
     def _let_go(self) -> None:
         """Close the operator; where there is more to come, another one begins at the state before it."""
-        self._operator = None
-        if self._finalizer is not None:
-            self._finalizer()
+        operator, self._operator = self._operator, None
+        if operator is not None:
+            operator.close()
 
     def __enter__(self) -> DatasetIterator[T_co]:
         return self
@@ -178,8 +182,13 @@ class DatasetIterator(Generic[T_co]):
         self._elements = iter(())
         if self._block is not None:
             self._block = self._block.slice(0, self._taken)
-        if self._finalizer is not None:
-            self._finalizer()
+        if self._operator is not None:
+            self._operator.close()
+
+    def __del__(self) -> None:
+        # No weakref.finalize: it would hold the operator, which holds errors, whose tracebacks may hold this iterator.
+        if getattr(self, "_operator", None) is not None:
+            self.close()
 
     def state_dict(self) -> dict[str, Any]:
         """Where the iterator is, after the last element that it handed out, as a JSON tree.
@@ -244,6 +253,25 @@ class DatasetIterator(Generic[T_co]):
         if state["ended"]:
             self._ended = True
             self.close()
+
+
+def _copy(error: Exception) -> Exception:
+    """The error to raise: what is raised collects the frames of whoever catches it, which rows must not keep alive."""
+    try:
+        copied = copy.copy(error)
+    except Exception:
+        return error
+    if type(copied) is not type(error) or copied.args != error.args:
+        return error
+    copied.__cause__, copied.__context__ = error.__cause__, error.__context__
+    copied.__suppress_context__ = error.__suppress_context__
+    return copied.with_traceback(error.__traceback__)
+
+
+@atexit.register
+def _close_all() -> None:
+    for iterator in list(_open_iterators):
+        iterator.close()
 
 
 def _forget_our_frames(error: Exception) -> None:

@@ -59,6 +59,7 @@ class CacheCell:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.facts: list[Any] | None = None
         self._blocks: list[Block] = []
         self._starts: list[int] = []
         self.rows = 0
@@ -66,6 +67,13 @@ class CacheCell:
 
     def __reduce__(self) -> Any:
         return CacheCell, ()
+
+    def begin(self, facts: list[Any] | None) -> bool:
+        """Fix the pass over the input whose rows are kept, the first that asks; whether it is the one of `facts`."""
+        with self._lock:
+            if self.facts is None:
+                self.facts = facts
+            return self.facts == facts
 
     def add(self, start: int, block: Block) -> None:
         """Keep `block` if it begins where the kept rows end; up to its first error."""
@@ -113,6 +121,7 @@ class Cache(Node):
     input: Node
     cell: CacheCell = field(repr=False)
     complete: bool = False
+    facts: list[Any] | None = None
 
     def known_spec(self) -> Spec | None:
         return self.input.known_spec()
@@ -124,6 +133,20 @@ class Cache(Node):
         # A pass that began with a full cache goes on as one in a new process too, where the cell is filled first.
         complete = self.cell.complete if fact is None or "complete" not in fact else bool(fact["complete"])
         return replace(self, complete=complete), {"complete": complete}
+
+    def facts_below(self, given: list[Any] | None) -> list[Any] | None:
+        # What is missing must come from the pass that the kept rows came from, or rows would be lost and doubled.
+        if self.cell.facts is None or (given is not None and any(fact and "restores" in fact for fact in given)):
+            return given
+        return self.cell.facts
+
+    def bound_below(self, facts: list[Any], given: list[Any] | None) -> Node:
+        if given is None and self.cell.facts is None:
+            self.cell.begin(facts)
+        if self.cell.facts is None or self.cell.facts == facts:
+            return replace(self, facts=facts)
+        # A state of a pass that this cell knows nothing of: its rows are computed for this run alone.
+        return replace(self, facts=facts, cell=CacheCell())
 
     @property
     def access(self) -> Access:
@@ -167,7 +190,7 @@ class _CacheOperator:
     """Reads the cell as far as it goes, then the input, which it opens only for that."""
 
     def __init__(self, node: Cache, open_input: Callable[[], Operator]) -> None:
-        self._cell = node.cell
+        self._cell = node.cell if node.cell.begin(node.facts) else CacheCell()
         self._size = node.cardinality()
         self._open_input = open_input
         self._input: Operator | None = None

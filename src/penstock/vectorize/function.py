@@ -208,7 +208,8 @@ class ElementFunction:
         if bad:
             good = np.array([row for row in range(block.rows) if row not in bad], np.intp)
             if not len(good):
-                return block
+                # Not the block as it is: its structure is that of what came in.
+                return Block(None, (), block.rows, bad)
             kept = block.take(good)
         if scalars is not None and not bad and scalars_fit(scalars, block):
             collected = self._call_with_scalars(scalars, block)
