@@ -104,7 +104,7 @@ def test_batch_and_unbatch_are_inverse() -> None:
         (np.array(["a", "b"], object), TensorSpec((2,), str)),
         (np.array(["a", 1], object), TensorSpec((2,), object)),
         (np.float32(1), TensorSpec((), "float32")),
-        (object(), TensorSpec((), object)),
+        (NotImplemented, TensorSpec((), object)),
     ],
     ids=str,
 )
