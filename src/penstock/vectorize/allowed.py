@@ -74,6 +74,11 @@ _HARMLESS_I_NAMES = frozenset(
     ["isqrt", "isnan", "isinf", "isfinite", "isclose", "index", "islice", "is_", "inv", "invert"]
 )
 
+GENERATOR_METHODS = frozenset(
+    "beta binomial choice exponential gamma geometric integers laplace lognormal multinomial multivariate_normal "
+    "normal permutation permuted poisson random standard_normal triangular uniform".split()
+)
+"""Methods of `numpy.random.Generator` that change nothing but the generator."""
 DATA_METHODS = frozenset(
     # numpy.ndarray
     "all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy cumprod cumsum "

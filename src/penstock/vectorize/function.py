@@ -76,7 +76,7 @@ class ElementFunction:
         if self._verdict is None:
             from penstock.vectorize.purity import judge
 
-            self._verdict = judge(self.function)
+            self._verdict = judge(self.function, draws=self.transformation == "random_map")
         return self._verdict
 
     @property

@@ -18,6 +18,7 @@ from penstock.vectorize import opcodes_flow as _opcodes_flow  # noqa: F401
 from penstock.vectorize.allowed import (
     ALIAS_METHODS,
     DATA_METHODS,
+    GENERATOR_METHODS,
     MUTATING_METHODS,
     SETTLED_ATTRIBUTES,
     Effect,
@@ -56,7 +57,7 @@ class Verdict:
     """It may change the element that it is given, which must then be its own copy."""
 
 
-def judge(function: Callable[..., object]) -> Verdict:
+def judge(function: Callable[..., object], draws: bool = False) -> Verdict:
     """Read `function`'s code, and that of the Python functions it calls, without running it.
 
     >>> judge(lambda x: x / 255)
@@ -64,9 +65,11 @@ def judge(function: Callable[..., object]) -> Verdict:
     >>> judge(lambda x: print(x)).reason
     'prints'
 
-    Anything that is not understood counts as `Purity.STATEFUL`.
+    Anything that is not understood counts as `Purity.STATEFUL`. With `draws`, an argument may be a random generator of
+    the function's own: drawing from it is `Purity.STATELESS`.
     """
     search = _Search()
+    search.draws = draws
     try:
         search.call(search.captured(function, "the function"), [Value(ARGUMENT)], {}, True)
     except Stateful as found:
@@ -87,6 +90,7 @@ class _Search:
 
     def __init__(self) -> None:
         self.reads = ""
+        self.draws = False
         self.writes_argument = False
         self.writes = False
         self.stores_argument = False
@@ -232,6 +236,10 @@ class _Search:
                 raise Stateful(f"calls .{name}(), which sounds as if it wrote something")
             self._note(owner, f".{name}()")
             return Value(owner.origin, library=True)
+        if self.draws and name in GENERATOR_METHODS and not owner.library:
+            self._call_arguments(arguments)
+            self.reads = self.reads or "draws from its generator"
+            return MADE
         if name not in DATA_METHODS and name not in MUTATING_METHODS:
             raise Stateful(f"calls the method .{name}(), which is not known to be free of effects")
         self._call_arguments(arguments)
