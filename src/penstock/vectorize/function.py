@@ -101,7 +101,10 @@ class ElementFunction:
             from penstock.vectorize.trace import Refusal, trace
 
             traced = trace(self.function, spec)
-            self._traced = (spec, traced.reason if isinstance(traced, Refusal) else traced)
+            found = traced.reason if isinstance(traced, Refusal) else traced
+            if not isinstance(found, str) and not found.output.leaves:
+                found = "returns no component"
+            self._traced = (spec, found)
         return self._traced[1]
 
     def describe(self, spec: Spec | None) -> str:
