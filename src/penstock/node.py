@@ -71,11 +71,7 @@ class Operator(Protocol):
 
 
 def advance(operator: Operator, state: State, rows: int) -> State | None:
-    """The state `rows` rows after `state`, which are known to be there; None if that takes computing them.
-
-    Operators whose states are arithmetic have a method `advance(state, rows)` for it: it makes the middle of a block as
-    good a place to resume as its beginning.
-    """
+    """The state `rows` rows after `state`; None where the operator has no such method, or it takes computing them."""
     arithmetic = getattr(operator, "advance", None)
     return state if not rows else None if arithmetic is None else arithmetic(state, rows)
 
