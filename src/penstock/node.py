@@ -271,14 +271,7 @@ class Blockwise(Node):
 
     @abstractmethod
     def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
-        """The rows out for the rows in.
-
-        Args:
-            block: The input's rows.
-            context: Of the running plan.
-            epochs: The epoch of each row, or the one of all.
-            indices: The index of each row in the stream; an int where rows follow one another from there.
-        """
+        """The rows out for the rows in, which stand at `indices`, or follow one another from there if that is an int."""
 
     @property
     def input_node(self) -> Node:
