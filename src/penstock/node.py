@@ -271,7 +271,7 @@ class Blockwise(Node):
 
     @abstractmethod
     def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
-        """The rows out for the rows in, which stand at `indices`, or follow one another from there if that is an int."""
+        """The rows out for the rows in, which stand at `indices`, or follow one another from an int on."""
 
     @property
     def input_node(self) -> Node:
