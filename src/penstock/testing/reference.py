@@ -91,6 +91,8 @@ class Recording:
 def call(function: Callable[..., Any], element: Any, method: str, *more: Any) -> Any:
     """What `function` makes of an element, as `map` calls it: the result, or the failure in its place.
 
+    A result without a component, such as None, is a failure too.
+
     Args:
         function: Gets the components of a tuple as several arguments.
         element: What it gets; handed back as it is where it is a failure.
@@ -104,7 +106,8 @@ def call(function: Callable[..., Any], element: Any, method: str, *more: Any) ->
         result = function(*arguments, *more) if type(element) is tuple else function(arguments, *more)
     except Exception as error:
         return Failure(type(error), str(error), method)
-    return tuple(result) if type(result) is list else result
+    result = tuple(result) if type(result) is list else result
+    return result if tree.flatten(result)[0] else Failure(SpecError)
 
 
 def copied(element: Any) -> Any:

@@ -72,7 +72,7 @@ def laws_for(
         case: What is tested; a source stands for itself.
         sources: What it is laid over.
         laws: Which laws.
-        max_examples: Examples per law; those of hypothesis' profile if not given.
+        max_examples: Examples per law; a third of those of hypothesis' profile if not given, as there are many laws.
     """
     import pytest
     from hypothesis import given, settings
@@ -85,4 +85,5 @@ def laws_for(
     def test_laws(law: Law, data: Any) -> None:
         law(data.draw(chains), lambda low, high: int(data.draw(st.integers(low, high))))
 
-    return test_laws if max_examples is None else settings(max_examples=max_examples)(test_laws)
+    profile: Any = settings.default
+    return settings(max_examples=max_examples or max(1, profile.max_examples // 3))(test_laws)
