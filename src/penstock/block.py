@@ -5,6 +5,7 @@ Columns are a closed union: `Dense`, `Varlen`, `Sparse`, `Objects`. A block is n
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -100,8 +101,32 @@ class Block:
 
 
 def all_errors(error: Exception, rows: int = 1) -> Block:
-    """A block in which `error` stands in every row."""
-    return Block(None, (), rows, dict.fromkeys(range(rows), error))
+    """A block in which `error` stands in every row: itself in the first, in each other one an equal of its own.
+
+    Users who catch an error may add notes to it, and raising it lengthens its traceback; no other row is to show that.
+    """
+    return Block(None, (), rows, {row: _another(error) if row else error for row in range(rows)})
+
+
+def _another(error: Exception) -> Exception:
+    """An exception equal to `error`, with notes of its own; `error` itself where its class allows no other."""
+    try:
+        found = copy.copy(error)
+    except Exception:
+        found = None
+    try:
+        if type(found) is not type(error) or found.args != error.args:
+            # Its __init__ takes other arguments than it passes on.
+            found = type(error).__new__(type(error))
+            found.args = error.args
+            found.__dict__.update(error.__dict__)
+    except Exception:
+        return error
+    if hasattr(error, "__notes__"):
+        found.__notes__ = list(error.__notes__)
+    found.__cause__, found.__context__ = error.__cause__, error.__context__
+    found.__suppress_context__ = error.__suppress_context__
+    return found.with_traceback(error.__traceback__)
 
 
 def block_from_elements(elements: Iterable[Any]) -> Block:

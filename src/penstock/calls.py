@@ -8,7 +8,8 @@ import sys
 from types import FrameType
 from typing import Any
 
-_PACKAGE = os.path.dirname(__file__)
+# With the separator, so that a package whose name begins like ours is not ours.
+_PACKAGE = os.path.join(os.path.dirname(__file__), "")
 
 _LARGEST = 2**63 - 1
 

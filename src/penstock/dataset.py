@@ -37,12 +37,13 @@ T_co = TypeVar("T_co", covariant=True)
 class Dataset(Generic[T_co]):
     """An input pipeline: elements, described and not yet computed. Every method returns a new Dataset."""
 
-    __slots__ = ("__weakref__", "_allocator", "_found_spec", "_node")
+    __slots__ = ("__weakref__", "_allocator", "_found_spec", "_lookup", "_node")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._found_spec: Spec | None = None
         self._allocator = Allocator()
+        self._lookup = ends.Lookup()
 
     def _then(self, node: Node) -> Dataset[Any]:
         return type(self)(node)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -30,6 +31,14 @@ Epochs = int | NDArray[np.uint64]
 State = Any
 """A JSON tree."""
 M = TypeVar("M")
+
+
+def follow_one_another(indices: Indices) -> bool:
+    """Whether each index is the one before plus one; False where there is none."""
+    count = len(indices)
+    if not count or int(indices[-1]) - int(indices[0]) != count - 1:
+        return False
+    return count < 3 or bool((indices[1:] - indices[:-1] == 1).all())
 
 
 class Purity(enum.IntEnum):
@@ -119,6 +128,11 @@ class Places(ABC):
         """The rows of places `start` to `stop`, in one block."""
 
 
+@functools.cache
+def _field_names(kind: type[Node]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Node(ABC):
     """One step of a plan. Subclasses are frozen, slotted, final and picklable; they hold no data but a source's own."""
@@ -138,9 +152,14 @@ class Node(ABC):
         return dataclasses.replace(self, **changes)
 
     def _input_fields(self) -> dict[str, tuple[Node, ...]]:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        nodes = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items()}
-        return {name: found for name, found in nodes.items() if found and all(isinstance(n, Node) for n in found)}
+        found: dict[str, tuple[Node, ...]] = {}
+        for name in _field_names(type(self)):
+            value = getattr(self, name)
+            nodes = value if type(value) is tuple else (value,)
+            # Not `isinstance`: for an abstract class it takes longer than all the rest, and plans ask all the time.
+            if nodes and all(Node in type(node).__mro__ for node in nodes):
+                found[name] = nodes
+        return found
 
     @abstractmethod
     def known_spec(self) -> Spec | None:
@@ -163,7 +182,9 @@ class Node(ABC):
     @property
     def yields_batches(self) -> bool:
         """Whether elements are memory of their own that users may write into, as batches are."""
-        return bool(self.inputs) and all(node.yields_batches for node in self.inputs)
+        inputs = self.inputs
+        # A list, since a generator would be one frame more for each step of a long plan.
+        return bool(inputs) and False not in [node.yields_batches for node in inputs]
 
     @property
     def rows_per_element(self) -> int:
@@ -332,7 +353,7 @@ class SourcePlaces(Places):
         self.rows = len(indices)
         self._source = source
         self._indices = indices
-        self._neighbours = self.rows > 0 and bool((indices[1:] - indices[:-1] == 1).all())
+        self._neighbours = follow_one_another(indices)
 
     def gather(self, start: int, stop: int) -> Block:
         if self._neighbours:

@@ -93,6 +93,75 @@ def test_elements_by_index_are_those_of_the_first_pass() -> None:
     assert values(ds) == whole
 
 
+def _twice_beside_itself() -> Dataset[Any]:
+    ds = Dataset.range(9).shuffle(9, seed=3)
+    return Dataset.zip(ds, ds)
+
+
+def _twice_after_steps() -> Dataset[Any]:
+    ds = Dataset.range(9).shuffle(9, seed=3)
+    return Dataset.zip(ds.map(lambda n: n + 1).shuffle(4, seed=1), ds.batch(1).unbatch()).concatenate(
+        Dataset.zip(ds, ds.prefetch(1))
+    )
+
+
+def _twice_cached() -> Dataset[Any]:
+    ds = Dataset.range(9).shuffle(9, seed=3)
+    kept = ds.cache()
+    return Dataset.zip(ds, kept.shuffle(9, seed=2), kept, ds.map(lambda n: n).cache(), ds)
+
+
+def _cached_in_a_cache() -> Dataset[Any]:
+    kept = Dataset.range(9).shuffle(9, seed=3).cache()
+    outer = kept.random_map(lambda n, rng: n + rng.integers(9), seed=1).cache()
+    return Dataset.zip(outer, kept, Dataset.random(seed=5).take(9), outer.shuffle(5, seed=1))
+
+
+def _flat_mapped_twice() -> Dataset[Any]:
+    ds = Dataset.range(3).flat_map(lambda n: Dataset.range(5).shuffle(5, seed=1))
+    return Dataset.zip(ds, ds)
+
+
+SHARED_STEPS = [_twice_beside_itself, _twice_after_steps, _twice_cached, _cached_in_a_cache, _flat_mapped_twice]
+
+
+@pytest.mark.parametrize("build", SHARED_STEPS, ids=lambda build: build.__name__)
+def test_a_chosen_pass_is_what_the_loop_of_that_number_gives_where_a_step_stands_more_than_once(build: Any) -> None:
+    ds = build()
+    loops = [values(ds) for _ in range(4)]
+    assert loops[0] != loops[1]
+    for number, loop in enumerate(loops):
+        assert values(build().iterator(epoch=number)) == loop
+        assert values(ds.iterator(epoch=number)) == loop
+    assert [plain(element) for element in build().head(4)] == loops[0][:4]
+    assert [plain(element) for element in ds.head(4)] == loops[0][:4]
+
+
+def test_branches_of_one_dataset_take_passes_of_their_own() -> None:
+    ds = _twice_beside_itself()
+    passes = [values(Dataset.range(9).shuffle(9, seed=3).iterator(epoch=number)) for number in range(8)]
+    for number in (0, 3):
+        pairs = values(ds.iterator(epoch=number))
+        assert pairs == list(zip(passes[2 * number], passes[2 * number + 1], strict=True))
+    assert [plain(ds[at]) for at in range(9)] == list(zip(passes[0], passes[1], strict=True))
+
+
+def test_branches_of_one_dataset_take_passes_of_their_own_within_a_flat_map() -> None:
+    def pairs(n: Any) -> Any:
+        ds = Dataset.range(30).shuffle(30, seed=3)
+        return Dataset.zip(ds, ds)
+
+    found = values(Dataset.range(2).flat_map(pairs))
+    assert all([left for left, _ in part] != [right for _, right in part] for part in (found[:30], found[30:]))
+    assert found[:30] != found[30:]
+
+
+def test_caches_within_a_flat_map_keep_an_order_of_their_own_for_each_element() -> None:
+    ds = Dataset.range(2).flat_map(lambda n: Dataset.range(30).shuffle(30, seed=3).cache())
+    found = values(ds)
+    assert found[:30] != found[30:]
+
+
 @pytest.mark.parametrize("index", [3, -4, 2**62, -(2**62)])
 def test_an_index_out_of_range(index: int) -> None:
     with pytest.raises(IndexError, match=r"the dataset has 3 elements"):

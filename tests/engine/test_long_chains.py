@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from penstock import Dataset
+from penstock.ends.run import bind
+from penstock.node import walk
 from tests.corners import Yielding, values
 
 CHAINS: dict[str, tuple[int, Callable[[Dataset[Any]], Dataset[Any]], list[int]]] = {
@@ -62,6 +64,86 @@ def test_a_hundred_datasets_concatenated_from_the_other_end_and_through_maps() -
         between = between.concatenate(Dataset.range(1)).map(lambda n: n + 1)
     assert values(left) == list(range(99, -1, -1))
     assert sorted(values(between)) == sorted([99, *range(1, 100)])
+
+
+LOOPS: dict[str, tuple[Callable[[Dataset[Any]], Dataset[Any]], list[int]]] = {
+    "map": (lambda ds: ds.map(lambda n: n + 1), [4000, 4001]),
+    "stateful map": (lambda ds: ds.map(lambda n: n + 1, purity="stateful"), [4000, 4001]),
+    "skip": (lambda ds: ds.skip(1), [4000, 4001]),
+    "take": (lambda ds: ds.take(2), [2000, 2001]),
+    "repeat once": (lambda ds: ds.repeat(1), [2000, 2001]),
+    "skip and map": (lambda ds: ds.skip(1).map(lambda n: n - 1), [2000, 2001]),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_of_two_thousand_steps_that_become_one(name: str) -> None:
+    step, expected = LOOPS[name]
+    ds: Dataset[Any] = Dataset.range(2000, 4002)
+    for _ in range(2000):
+        ds = step(ds)
+    assert ds.cardinality() >= 2
+    assert str(ds.element_spec.dtype) == "int64"
+    assert "Dataset" in repr(ds)
+    assert [int(n) for n in ds.head(2)] == expected
+    assert len(ds.explain().splitlines()) > 2000
+    iterator = iter(ds)
+    assert next(iterator) == expected[0]
+    iterator.load_state_dict(iterator.state_dict())
+    assert next(iterator) == expected[1]
+    iterator.close()
+    if "stateful" not in name:
+        assert ds[1] == expected[1]
+
+
+ENDS: dict[str, Callable[[Dataset[Any]], Any]] = {
+    "iteration": lambda ds: next(iter(ds)),
+    "head": lambda ds: ds.head(1),
+    "explain": lambda ds: ds.explain(),
+    "spec": lambda ds: ds.element_spec,
+    "index": lambda ds: ds[0],
+    "state": lambda ds: iter(ds).state_dict(),
+    "repr": repr,
+    "concatenate": lambda ds: ds.concatenate(ds),
+    "slice": lambda ds: ds[1:3],
+    "reduce": lambda ds: ds.reduce(0, max),
+    "cache": lambda ds: ds.cache(),
+    "shuffle": lambda ds: ds.shuffle(-2),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_plan_too_long_for_the_recursion_limit_says_so_and_what_to_write(end: str) -> None:
+    ds: Dataset[Any] = Dataset.range(3)
+    for _ in range(2000):
+        ds = ds.batch(1)
+    with pytest.raises(RecursionError, match=r"2,001 steps deep.*Build it of fewer steps"):
+        ENDS[end](ds)
+
+
+@pytest.mark.parametrize("length", [250, 400, 440, 480, 600])
+def test_a_plan_near_the_recursion_limit_runs_or_says_so(length: int) -> None:
+    ds: Dataset[Any] = Dataset.range(3)
+    for _ in range(length):
+        ds = ds.batch(1).unbatch().filter(lambda n: n >= 0) if length == 250 else ds.filter(lambda n: n >= 0)
+    try:
+        assert values(ds) == [0, 1, 2]
+    except RecursionError as error:
+        assert "steps deep" in str(error)
+
+
+def test_a_bound_plan_has_its_facts_in_the_order_of_its_steps() -> None:
+    left = Dataset.range(4).shuffle(4, seed=1).map(lambda n: n).cache()
+    ds = Dataset.zip(left.skip(1), Dataset.range(3).shuffle(3, seed=2)).concatenate(Dataset.zip(left, left)).shuffle(2)
+    _, facts = bind(ds._node)
+    again = bind(ds._node, facts)[1]
+    assert again == facts
+    assert [step.signature().split("(")[0] for step in walk(ds._node)] == [
+        *("shuffle", "concatenate", "zip", "skip", "cache", "map", "shuffle", "range", "shuffle", "range"),
+        *("zip", "cache", "map", "shuffle", "range", "cache", "map", "shuffle", "range"),
+    ]
+    seeds = [fact["seed"] if fact and "seed" in fact else None for fact in facts]
+    assert seeds[1:] == [*[None] * 5, 1, None, 2, *[None] * 4, 1, None, None, None, 1, None]
 
 
 def test_a_zip_of_zips() -> None:

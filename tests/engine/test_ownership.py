@@ -19,6 +19,11 @@ def scaled(x: Any) -> Any:
     return x
 
 
+def _flat_map_of_kept_batches(ds: Dataset[Any]) -> Dataset[Any]:
+    kept = ds.batch(2).cache()
+    return Dataset.range(2).flat_map(lambda n: kept)
+
+
 BATCHES: dict[str, Callable[[Dataset[Any]], Dataset[Any]]] = {
     "batch": lambda ds: ds.batch(2),
     "batch of one": lambda ds: ds.batch(1),
@@ -41,6 +46,13 @@ BATCHES: dict[str, Callable[[Dataset[Any]], Dataset[Any]]] = {
     "skipped": lambda ds: ds.batch(2).skip(1),
     "flat_map": lambda ds: ds.flat_map(lambda x: Dataset.from_tensors(x)).batch(1),
     "map_batches": lambda ds: ds.map_batches(lambda b: b, 2).batch(2),
+    "flat_map of batches": lambda ds: ds.batch(4).flat_map(lambda b: Dataset.from_tensor_slices(b).batch(1)),
+    "flat_map of one batch": lambda ds: ds.batch(4).flat_map(Dataset.from_tensors),
+    "flat_map of kept batches": _flat_map_of_kept_batches,
+    "flat_map of batches, further steps": lambda ds: (
+        ds.batch(4).flat_map(lambda b: Dataset.from_tensor_slices(b).batch(1)).map(lambda b: b).shuffle(3).take(9)
+    ),
+    "flat_map of a flat_map": lambda ds: Dataset.range(2).flat_map(lambda n: ds.flat_map(Dataset.from_tensors)),
 }
 
 
@@ -102,6 +114,19 @@ def test_single_elements_are_read_only(ds: Dataset[Any]) -> None:
     for element in ds:
         with pytest.raises(ValueError, match="read-only"):
             element[0] = 1
+
+
+def test_the_spec_of_a_flat_map_keeps_the_first_axis_unless_what_follows_makes_batches() -> None:
+    ds = Dataset.range(2).flat_map(lambda n: Dataset.from_tensors(np.zeros((2, 3))))
+    assert ds.element_spec.shape == ds.take(1).element_spec.shape == (2, 3)
+    assert ds.batch(2).element_spec.shape == (None, 2, 3)
+    assert Dataset.range(4).batch(2).map_batches(lambda b: b).element_spec.shape == (2,)
+
+
+def test_what_a_flat_map_yields_is_read_only_for_as_numpy_iterator() -> None:
+    for batch in Dataset.range(2).flat_map(lambda n: Dataset.range(4).batch(2)).as_numpy_iterator():
+        with pytest.raises(ValueError, match="read-only"):
+            batch[0] = 1
 
 
 def test_elements_reached_by_index_and_head_follow_the_same_rules() -> None:

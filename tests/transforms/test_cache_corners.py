@@ -117,3 +117,12 @@ def test_the_cache_belongs_to_the_dataset_object() -> None:
     ds = Dataset.range(2).map(seen)
     assert values(ds.cache()) == values(ds.cache())
     assert seen.seen == [0, 1, 0, 1]
+
+
+def test_a_look_at_the_first_elements_finds_the_pass_that_is_kept_below_a_thread() -> None:
+    ds = Dataset.range(4).shuffle(4, seed=0).prefetch(1).prefetch(1).cache()
+    first = next(iter(ds))
+    assert ds.head(1) == [first]
+    whole = list(ds)
+    assert whole[0] == first
+    assert ds.head(4) == whole

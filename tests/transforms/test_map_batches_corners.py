@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from penstock import Dataset
 from penstock.errors import SpecError
-from tests.corners import Counting, outcomes, values
+from tests.corners import Counting, failing_at, outcomes, plain, values
 
 
 def test_a_result_with_another_number_of_rows_is_an_error_of_the_whole_run() -> None:
@@ -30,11 +32,79 @@ def test_an_error_stands_in_the_place_of_each_element_of_its_run() -> None:
     assert len(ds) == 8
 
 
-def test_the_note_names_the_first_element_of_the_run() -> None:
-    with pytest.raises(ZeroDivisionError) as raised:
-        list(Dataset.range(8).map_batches(lambda n: n if n[0] < 4 else 1 // 0, batch_size=2))
-    assert "in map_batches(" in raised.value.__notes__[0]
-    assert raised.value.__notes__[0].endswith("element 4")
+class Coded(Exception):
+    """Cannot be copied in the usual way: what its __init__ takes is not what it passes on."""
+
+    def __init__(self, code: int, detail: str) -> None:
+        super().__init__(code)
+        self.detail = detail
+
+
+def raised_in_turn(ds: Dataset[Any]) -> Iterator[Exception]:
+    """Every error of a pass, as it is caught; a note is added to each, as users do."""
+    elements = iter(ds)
+    while True:
+        try:
+            next(elements)
+        except StopIteration:
+            return
+        except Exception as error:
+            error.add_note("seen")
+            yield error
+
+
+def coded(numbers: Any) -> Any:
+    if numbers[0] >= 4:
+        raise Coded(7, "detail") from OSError("cause")
+    return numbers
+
+
+def divides(numbers: Any) -> Any:
+    return numbers if numbers[0] < 4 else 1 // 0
+
+
+@pytest.mark.parametrize("function", [coded, divides])
+def test_each_element_of_a_failed_run_raises_an_error_of_its_own_that_notes_its_number(function: Any) -> None:
+    ds = Dataset.range(10).map_batches(function, batch_size=4)
+    errors = list(raised_in_turn(ds))
+    assert len(set(map(id, errors))) == 6
+    for element, error in enumerate(errors, 4):
+        note, seen = error.__notes__
+        assert note.startswith(f"in map_batches({function.__name__}), added at {__file__}:")
+        assert note.endswith(f", element {element}")
+        assert seen == "seen"
+        assert (type(error), error.args) == (type(errors[0]), errors[0].args)
+
+
+def test_what_an_error_carries_is_in_the_errors_of_all_elements_of_the_run() -> None:
+    for error in raised_in_turn(Dataset.range(10).map_batches(coded, batch_size=4)):
+        assert isinstance(error, Coded)
+        assert (error.args, error.detail, repr(error.__cause__)) == ((7,), "detail", "OSError('cause')")
+
+
+@pytest.mark.parametrize("function", [coded, divides])
+def test_tracebacks_do_not_grow_from_element_to_element(function: Any) -> None:
+    errors = raised_in_turn(Dataset.range(40).map_batches(function, batch_size=10))
+    lengths = [len(traceback.extract_tb(error.__traceback__)) for error in errors]
+    assert len(lengths) == 30
+    assert len(set(lengths)) == 1
+
+
+@pytest.mark.parametrize("function", [coded, divides])
+def test_the_run_of_any_element_can_be_replayed(function: Any) -> None:
+    seen = Counting(function)
+    ds = Dataset.range(10).map_batches(seen, batch_size=4)
+    for element, error in enumerate(raised_in_turn(ds), 4):
+        with pytest.raises(type(error)):
+            ds.replay(error)
+        assert plain(seen.seen[-1]) == ([4, 5, 6, 7] if element < 8 else [8, 9])
+
+
+def test_an_error_of_an_element_before_keeps_its_own_note_in_the_whole_run() -> None:
+    ds = Dataset.range(6).map(failing_at(4)).map_batches(lambda n: n, batch_size=3)
+    errors = list(raised_in_turn(ds))
+    assert [error.__notes__[0].rpartition(", ")[2] for error in errors] == ["element 4"] * 3
+    assert [len(error.__notes__) for error in errors] == [2] * 3
 
 
 def test_a_scalar_result_is_refused_in_place() -> None:

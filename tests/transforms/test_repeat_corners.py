@@ -81,6 +81,20 @@ def test_empty_epochs_in_the_middle_are_passed_over() -> None:
     assert values(Dataset.from_generator(sometimes).repeat().take(3)) == [1, 4, 5]
 
 
+def test_nothing_for_ever_is_looked_for_once_and_after_something_a_hundred_times_more() -> None:
+    nothing = Yielding()
+    assert values(Dataset.from_generator(nothing).repeat()) == []
+    assert nothing.calls == 1
+    passes = Counting()
+
+    def once() -> Any:
+        passes(0)
+        return [1] if len(passes.seen) == 1 else []
+
+    assert values(Dataset.from_generator(once).repeat()) == [1]
+    assert len(passes.seen) == 1 + 101
+
+
 def test_errors_come_again_in_each_epoch() -> None:
     assert outcomes(Dataset.range(3).map(failing_at(1)).repeat(2)) == [0, KeyError, 20] * 2
 
@@ -93,3 +107,18 @@ def test_counts_may_be_integers_of_numpy() -> None:
 def test_what_is_no_whole_number_is_refused_at_the_call(count: Any) -> None:
     with pytest.raises(TypeError, match=r"^repeat\(\): count must be an integer, but is"):
         Dataset.range(3).repeat(count)
+
+
+def test_indices_out_of_order_that_look_like_a_run_from_their_ends() -> None:
+    def dataset() -> Dataset[Any]:
+        return Dataset.range(5).repeat(3).shuffle(5, seed=0, reshuffle_each_iteration=False)
+
+    elements = iter(dataset())
+    whole = values(elements)
+    for taken in range(15):
+        before = iter(dataset())
+        for _ in range(taken):
+            next(before)
+        after = iter(dataset())
+        after.load_state_dict(before.state_dict())
+        assert values(after) == whole[taken:]

@@ -2,10 +2,11 @@
 
 from penstock.ends.describe import cardinality, element_spec, explain, length, show, show_html
 from penstock.ends.fold import get_single_element, reduce
-from penstock.ends.index import getitem
+from penstock.ends.index import Lookup, getitem
 from penstock.ends.run import as_numpy_iterator, head, iterate, iterator, replay
 
 __all__ = [
+    "Lookup",
     "as_numpy_iterator",
     "cardinality",
     "element_spec",

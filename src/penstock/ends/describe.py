@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from penstock import tree
-from penstock.ends.run import pass_facts, peek, prepare
+from penstock.depth import ask
+from penstock.ends.run import peek, prepare
+from penstock.engine.pass_facts import pass_facts
 from penstock.errors import CardinalityError
-from penstock.node import INFINITE, UNKNOWN, Node
+from penstock.node import INFINITE, UNKNOWN, Node, rebuild, walk
 from penstock.optimizer.explain import explain as explain_plans
 from penstock.optimizer.explain import show_spec
 from penstock.spec import Spec, TensorSpec, spec_of_element
+from penstock.transforms.flat_map import FlatMap
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -26,7 +29,7 @@ def cardinality(self: Dataset[Any]) -> int:
     >>> Dataset.range(10).batch(4).cardinality(), Dataset.range(10).repeat().cardinality()
     (3, -1)
     """
-    return self._node.cardinality()
+    return ask(self._node, lambda node: node.cardinality())
 
 
 def length(self: Dataset[Any]) -> int:
@@ -35,7 +38,7 @@ def length(self: Dataset[Any]) -> int:
     Raises:
         TypeError: There are infinitely many, or it is unknown.
     """
-    size = self._node.cardinality()
+    size = cardinality(self)
     if size == INFINITE:
         raise TypeError("len(): the dataset is infinite; use take(n), or cardinality() to find out")
     if size == UNKNOWN:
@@ -55,20 +58,29 @@ def element_spec(self: Dataset[Any]) -> Any:
 
 
 def _spec(self: Dataset[Any]) -> Spec:
-    spec = self._node.known_spec() or self._found_spec
+    spec = _known(self) or self._found_spec
     if spec is None:
         elements = peek(self, 1)
         if not elements:
             raise CardinalityError(
                 "element_spec: the dataset is empty, so its spec is unknown; declare output_signature"
             )
-        spec = self._found_spec = _relaxed(spec_of_element(elements[0]), self._node)
+        spec = self._found_spec = _relaxed(spec_of_element(elements[0]), ask(self._node, _are_surely_batches))
     return spec
 
 
-def _relaxed(spec: Spec, node: Node) -> Spec:
+def _known(self: Dataset[Any]) -> Spec | None:
+    return ask(self._node, lambda node: node.known_spec())
+
+
+def _are_surely_batches(node: Node) -> bool:
+    """Whether elements are batches whatever is in the datasets of a flat_map, which is taken for a source here."""
+    return rebuild(node, lambda step: walk(step)[-1] if isinstance(step, FlatMap) else step).yields_batches
+
+
+def _relaxed(spec: Spec, are_batches: bool) -> Spec:
     """Batches keep an open first dimension in the spec, whatever the first one's size was."""
-    if not node.yields_batches:
+    if not are_batches:
         return spec
     return spec.map_leaves(lambda leaf: TensorSpec((None, *leaf.shape[1:]), leaf.dtype) if leaf.shape else leaf)
 
@@ -92,10 +104,9 @@ def explain(self: Dataset[Any]) -> str:
 
 def show(self: Dataset[Any]) -> str:
     """The last step, the spec as far as it is known, and the cardinality."""
-    size = {INFINITE: "endless", UNKNOWN: "unknown length"}.get(
-        self._node.cardinality(), f"{self._node.cardinality()} elements"
-    )
-    return f"<Dataset {self._node.signature()}: {size}, {show_spec(self._node.known_spec())}>"
+    number = cardinality(self)
+    size = {INFINITE: "endless", UNKNOWN: "unknown length"}.get(number, f"{number} elements")
+    return f"<Dataset {self._node.signature()}: {size}, {show_spec(_known(self))}>"
 
 
 def show_html(self: Dataset[Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from penstock import calls, tree
+from penstock.depth import ask
 from penstock.ends.run import iterate
 from penstock.errors import CardinalityError
 from penstock.node import INFINITE
@@ -35,7 +36,7 @@ def reduce(self: Dataset[T], initial_state: S, reduce_func: Callable[[S, T], S])
     See also: get_single_element.
     """
     calls.function("reduce", "reduce_func", reduce_func)
-    if self._node.cardinality() == INFINITE:
+    if ask(self._node, lambda node: node.cardinality()) == INFINITE:
         raise ValueError("reduce(): the dataset is endless; take(n) elements first")
     _, treedef = tree.flatten(initial_state)
     state = initial_state

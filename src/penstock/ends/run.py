@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls, tree
+from penstock.depth import SHORT_PLAN_STEPS, ask, refuse_too_deep, too_deep
 from penstock.ends.fingerprint import fingerprint
 from penstock.engine.iterator import DatasetIterator
+from penstock.engine.pass_facts import pass_facts
 from penstock.node import Node, rebuild, walk
 from penstock.optimizer.optimize import optimize
 from penstock.transforms.prefetch import Prefetch
@@ -19,35 +21,64 @@ T = TypeVar("T")
 
 def prepare(written: Node, facts: Any = None) -> tuple[Node, Any]:
     """Bind a plan for one pass, newly or by the facts of another one, and optimise it."""
+    return _optimized(*bind(written, facts))
+
+
+def _prepare_without_threads(written: Node, facts: Any = None) -> tuple[Node, Any]:
+    # Threads go after binding: facts, those that a cache keeps among them, are of all steps as written.
     plan, found = bind(written, facts)
-    return optimize(plan), found
+    return _optimized(rebuild(plan, lambda step: step.input if isinstance(step, Prefetch) else step), found)
+
+
+def _optimized(plan: Node, found: Any) -> tuple[Node, Any]:
+    try:
+        optimized = optimize(plan)
+    except RecursionError:
+        raise too_deep(plan) from None
+    if len(found) > SHORT_PLAN_STEPS:
+        refuse_too_deep(optimized)
+    return optimized, found
 
 
 def bind(written: Node, facts: Any = None) -> tuple[Node, Any]:
     """Bind a plan for one pass, newly or by the facts of another one; it runs as it was written."""
     found: list[Any] = []
-    rest = None if facts is None else list(facts)
-    return _bind(written, rest, found), found
+    done: list[Node] = []
+    sizes = _sizes(written)
+    # Without recursion, since chains can be long. The last step first, so that facts have one order however the plan
+    # is rewritten later; a node comes back, with the place of its own fact, when all below it are bound.
+    waiting: list[tuple[Node, list[Any] | None, int | None]] = [(written, facts, None)]
+    while waiting:
+        node, given, at = waiting.pop()
+        if at is not None:
+            parts = len(node.inputs)
+            inputs, done[-parts:] = done[-parts:], []
+            done.append(node.with_inputs(inputs).bound_below(found[at + 1 :], given))
+            continue
+        bound, fact = node.bind(given[0] if given else None)
+        found.append(fact)
+        if not bound.inputs:
+            done.append(bound)
+            continue
+        below = (given[1:] or None) if given else None
+        waiting.append((bound, below, len(found) - 1))
+        wanted = bound.facts_below(below)
+        start = 0
+        visits: list[tuple[Node, list[Any] | None, int | None]] = []
+        for part in bound.inputs:
+            stop = start + sizes[id(part)]
+            visits.append((part, None if wanted is None else list(wanted[start:stop]), None))
+            start = stop
+        waiting += reversed(visits)
+    return done[0], found
 
 
-def _bind(node: Node, facts: list[Any] | None, found: list[Any]) -> Node:
-    """Bind every node, the last step first, so that facts have one order however the plan is rewritten later."""
-    fact = facts.pop(0) if facts else None
-    bound, fact = node.bind(fact)
-    found.append(fact)
-    inputs = bound.inputs
-    if not inputs:
-        return bound
-    given = None
-    if facts:
-        size = len(walk(bound)) - 1
-        given, facts[:size] = facts[:size], []
-    below: list[Any] = []
-    wanted = bound.facts_below(given)
-    rest = None if wanted is None else list(wanted)
-    bound = bound.with_inputs([_bind(part, rest, below) for part in inputs])
-    found += below
-    return bound.bound_below(below, given)
+def _sizes(node: Node) -> dict[int, int]:
+    """How many nodes there are from each one down, by its identity."""
+    found: dict[int, int] = {}
+    for step in reversed(walk(node)):
+        found[id(step)] = 1 + sum(found[id(part)] for part in step.inputs)
+    return found
 
 
 def iterate(self: Dataset[T]) -> DatasetIterator[T]:
@@ -63,8 +94,8 @@ def iterator(self: Dataset[T], epoch: int | None = None) -> DatasetIterator[T]:
     True
 
     Args:
-        epoch: Number of the pass, from 0: what `shuffle` and `random_map` draw in the (epoch + 1)-th `for` loop over
-            the dataset. By default the next one.
+        epoch: Number of the pass, from 0: what the (epoch + 1)-th `for` loop over a dataset built anew gives. By
+            default the next one.
 
     Raises:
         TypeError: `epoch` is no whole number.
@@ -80,11 +111,6 @@ def iterator(self: Dataset[T], epoch: int | None = None) -> DatasetIterator[T]:
     )
 
 
-def pass_facts(node: Node, number: int) -> list[Any]:
-    """Facts that bind every node of a plan to one pass."""
-    return [{"pass": number} for _ in walk(node)]
-
-
 def as_numpy_iterator(self: Dataset[T]) -> DatasetIterator[T]:
     """A new pass over the elements as NumPy scalars and read-only arrays.
 
@@ -96,7 +122,7 @@ def as_numpy_iterator(self: Dataset[T]) -> DatasetIterator[T]:
 
     See also: iterator.
     """
-    spec = self._node.known_spec()
+    spec = ask(self._node, lambda node: node.known_spec())
     if spec is not None and any(leaf.dtype is object for leaf in spec.leaves):
         for element in peek(self, 1):
             if any(isinstance(leaf, type(self)) for leaf in tree.flatten(element)[0]):
@@ -106,17 +132,13 @@ def as_numpy_iterator(self: Dataset[T]) -> DatasetIterator[T]:
 
 def peek(self: Dataset[T], count: int) -> list[T]:
     """The first elements, without counting as a pass, in this thread, reading as little as there is."""
-    node = _without_threads(self._node)
+    facts = pass_facts(self._node, 0)
     elements = DatasetIterator[T](
-        node, prepare, pass_facts(node, 0), fingerprint=fingerprint, allocator=self._allocator
+        self._node, _prepare_without_threads, facts, fingerprint=fingerprint, allocator=self._allocator
     )
     elements._grows = False
     with elements:
         return [element for _, element in zip(range(count), elements, strict=False)]
-
-
-def _without_threads(node: Node) -> Node:
-    return rebuild(node, lambda step: step.input if isinstance(step, Prefetch) else step)
 
 
 def head(self: Dataset[T], count: int = 5) -> list[T]:

@@ -122,8 +122,7 @@ class BackgroundOperator:
             self._pace.eager_reads = max(self._pace.eager_reads - _PATIENT_WEIGHT, 0)
 
     def get_state(self) -> State:
-        state = {"input": self._before, "taken": self._taken, "ended": self._ended}
-        return self.advance(state, 0) or state
+        return {"input": self._before, "taken": self._taken, "ended": self._ended}
 
     def advance(self, state: State, rows: int) -> State | None:
         producer, before = self._producer, state["input"]

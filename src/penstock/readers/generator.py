@@ -9,14 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock import calls, tree
-from penstock.block import Block, all_errors, block_from_elements, concatenate
-from penstock.columns import component
+from penstock.block import Block, all_errors, concatenate, is_own_memory
+from penstock.columns import SCALAR_DTYPES, column_from_rows, component
 from penstock.errors import SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
 from penstock.spec import Spec, TensorSpec, spec_of_value
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
+
+_PLAIN = frozenset(
+    {int, float, bool, complex, str, bytes, np.ndarray}
+    | {np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64}
+    | {np.float16, np.float32, np.float64, np.complex64, np.complex128, np.bool_}
+)
+"""Types whose values are components wherever they stand, so that no structure has to be looked for in them."""
+
+_READY = _PLAIN - {np.ndarray}
+"""Those of them that a column takes as they are."""
+
+_READY_AS = {kind: SCALAR_DTYPES[kind] for kind in (int, float, bool)}
+
+_Leaves = list[Any]
 
 
 def from_generator(
@@ -96,16 +110,16 @@ class _GeneratorOperator:
         self._iterator: Iterator[Any] | None = None
         self._taken = 0
         self._ended = False
-        self._treedef = None if node.spec is None else node.spec.treedef
+        self._yielded = _Yielded(node.spec)
 
     def next_block(self, rows: int) -> Block | None:
         if self._ended:
             return None
         blocks: list[Block] = []
-        elements: list[Any] = []
+        yielded = self._yielded
         for _ in range(rows):
             try:
-                element = next(self._start())
+                element = next(self._iterator or self._start())
             except StopIteration:
                 self.close()
                 break
@@ -113,18 +127,14 @@ class _GeneratorOperator:
                 error.add_note(f"{self._where()}, element {self._taken}")
                 self._taken += 1
                 self.close()
-                blocks += [block_from_elements(elements)] if elements else []
-                return concatenate([*blocks, all_errors(error)])
+                return concatenate([*blocks, *yielded.block(), all_errors(error)])
             try:
-                elements.append(self._checked(element))
+                yielded.add(element)
             except Exception as error:
                 error.add_note(f"{self._where()}, element {self._taken}")
-                blocks += [block_from_elements(elements)] if elements else []
-                blocks.append(all_errors(error))
-                elements = []
+                blocks += [*yielded.block(), all_errors(error)]
             self._taken += 1
-        if elements:
-            blocks.append(block_from_elements(elements))
+        blocks += yielded.block()
         return concatenate(blocks) if blocks else None
 
     def _start(self) -> Iterator[Any]:
@@ -140,26 +150,6 @@ class _GeneratorOperator:
             for _ in range(self._taken):
                 next(self._iterator, None)
         return self._iterator
-
-    def _checked(self, element: Any) -> Any:
-        spec = self._node.spec
-        leaves, treedef = tree.flatten(element)
-        # The generator may write into what it yielded when it goes on.
-        leaves = [leaf.copy() if isinstance(leaf, np.ndarray) and leaf.flags.writeable else leaf for leaf in leaves]
-        if spec is not None and treedef != spec.treedef and spec.treedef == tree.LEAF:
-            leaves, treedef = [np.asarray(element)], tree.LEAF
-        if element is None or (not leaves and self._treedef is None):
-            raise SpecError(f"from_generator(): the generator yielded {element!r}, which has no component")
-        if self._treedef is None:
-            self._treedef = treedef
-        if treedef != self._treedef:
-            found = f"the structure {tree.show(treedef)}, not {tree.show(self._treedef)}"
-            raise SpecError(f"from_generator(): an element has {found}; yield the same structure each time")
-        if spec is None:
-            return tree.unflatten(treedef, [component(leaf) for leaf in leaves])
-        names = tree.paths(treedef)
-        fitted = [_fit(*found) for found in zip(leaves, spec.leaves, names, strict=True)]
-        return tree.unflatten(treedef, fitted)
 
     def _where(self) -> str:
         return f"in from_generator({_name(self._node.function)}), added at {self._node.origin}"
@@ -178,20 +168,114 @@ class _GeneratorOperator:
             close()
 
 
-def _name(function: Callable[..., Any]) -> str:
-    """The function's qualified name, the same in every process."""
-    return getattr(function, "__qualname__", None) or type(function).__qualname__
+class _Yielded:
+    """Elements of a generator since the last block, by their components; all have one structure.
+
+    Args:
+        spec: What elements are declared to be; None where they are taken as they come.
+    """
+
+    def __init__(self, spec: Spec | None) -> None:
+        self._spec = spec
+        self._treedef = None if spec is None else spec.treedef
+        self._names = None if spec is None else tree.paths(spec.treedef)
+        self._take_apart: Callable[[Any], _Leaves | None] | None = None
+        self._rows: list[_Leaves] = []
+
+    def add(self, element: Any) -> None:
+        """Take up an element.
+
+        Raises:
+            SpecError: It has no component, another structure than those before, or does not fit the signature.
+        """
+        leaves = None if self._take_apart is None else self._take_apart(element)
+        if leaves is None:
+            leaves = self._flattened(element)
+        if self._spec is None:
+            self._rows.append([leaf if type(leaf) in _READY else component(_own(leaf)) for leaf in leaves])
+        else:
+            assert self._names is not None
+            found = zip(leaves, self._spec.leaves, self._names, strict=True)
+            self._rows.append([_fit(_own(leaf), spec, name) for leaf, spec, name in found])
+
+    def _flattened(self, element: Any) -> _Leaves:
+        """The components of an element whose structure has to be looked for."""
+        leaves, treedef = tree.flatten(element)
+        if self._spec is not None and treedef != self._treedef and self._treedef == tree.LEAF:
+            leaves, treedef = [np.asarray(element)], tree.LEAF
+        if element is None or (not leaves and self._treedef is None):
+            raise SpecError(f"from_generator(): the generator yielded {element!r}, which has no component")
+        if self._treedef is None:
+            self._treedef = treedef
+        if treedef != self._treedef:
+            found = f"the structure {tree.show(treedef)}, not {tree.show(self._treedef)}"
+            raise SpecError(f"from_generator(): an element has {found}; yield the same structure each time")
+        if self._take_apart is None:
+            self._take_apart = _quick_way(element, treedef)
+        return leaves
+
+    def block(self) -> list[Block]:
+        """The elements taken up since the last call as one block, or none."""
+        rows, self._rows = self._rows, []
+        if not rows:
+            return []
+        assert self._treedef is not None
+        columns = [column_from_rows(list(column)) for column in zip(*rows, strict=True)]
+        return [Block(self._treedef, columns, len(rows), fresh=is_own_memory(columns, len(rows)))]
+
+
+def _by_structure(element: Any) -> _Leaves | None:
+    return None
+
+
+def _quick_way(element: Any, treedef: tree.Treedef) -> Callable[[Any], _Leaves | None]:
+    """How to take elements apart that are built like `element`; the way gives None for those that are not.
+
+    Flattening takes longer than all else that is done for an element of a few components.
+    """
+    kind = type(element)
+    if treedef == tree.LEAF:
+        return lambda other: [other] if type(other) in _PLAIN else None
+    if kind is tuple and tree.form(treedef) is tree.Form.FLAT_TUPLE:
+        size = len(element)
+        return lambda other: (
+            list(other) if type(other) is tuple and len(other) == size and _PLAIN.issuperset(map(type, other)) else None
+        )
+    if kind is dict:
+        probe = {key: object() for key in element}
+        in_order, flat = tree.flatten(probe)
+        # Components stand in an order of their own; where the keys do too, the values are the components.
+        if flat == treedef and in_order == list(probe.values()):
+            keys = list(element)
+            return lambda other: (
+                list(other.values())
+                if type(other) is dict and list(other) == keys and _PLAIN.issuperset(map(type, other.values()))
+                else None
+            )
+    return _by_structure
+
+
+def _own(value: Any) -> Any:
+    """A copy of an array that the generator may write into when it goes on; all else as it is."""
+    return value.copy() if isinstance(value, np.ndarray) and value.flags.writeable else value
 
 
 def _fit(value: Any, spec: TensorSpec, name: str) -> Any:
     """`value` as the declared dtype, if that loses no kind of information, and of the declared shape."""
-    if isinstance(spec.dtype, type):
+    kind, dtype = type(value), spec.dtype
+    if kind is np.ndarray and value.dtype == dtype and value.ndim and value.shape == spec.shape:
+        return value
+    if spec.shape == () and _READY_AS.get(kind) == dtype and not (kind is int and abs(value) >= 2**63):
+        return value
+    if isinstance(dtype, type):
         found = component(value)
     else:
         raw = np.asarray(value)
-        if raw.dtype != spec.dtype and not _may_become(raw.dtype, spec.dtype):
-            raise SpecError(f"from_generator(): component{name} is {raw.dtype}, but output_signature says {spec.dtype}")
-        found = raw.astype(spec.dtype, copy=False)[()]
+        if raw.dtype != dtype and not _may_become(raw.dtype, dtype):
+            raise SpecError(f"from_generator(): component{name} is {raw.dtype}, but output_signature says {dtype}")
+        found = raw.astype(dtype, copy=False)[()]
+        if spec.shape is not None and np.shape(found) == spec.shape:
+            return found
     fits = spec_of_value(found)
     if not spec.is_compatible_with(fits):
         raise SpecError(f"from_generator(): component{name} is {fits}, but output_signature says {spec}")
@@ -201,6 +285,11 @@ def _fit(value: Any, spec: TensorSpec, name: str) -> Any:
 def _may_become(found: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
     numeric = "biufc"
     return found.kind in numeric and wanted.kind in numeric and not (found.kind == "c" and wanted.kind != "c")
+
+
+def _name(function: Callable[..., Any]) -> str:
+    """The function's qualified name, the same in every process."""
+    return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
 def _signature(types: Any, shapes: Any, signature: Any) -> Spec | None:

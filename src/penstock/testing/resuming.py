@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from penstock.ends.run import pass_facts, prepare
+from penstock.ends.run import prepare
+from penstock.engine.pass_facts import pass_facts
 from penstock.engine.run import RunContext, open_node
 from penstock.testing.case import Chain
 from penstock.testing.observe import HORIZON, first, observe, pull, same
@@ -72,7 +73,7 @@ def _resume_unseeded(chain: Chain, choose: Choose) -> None:
 def resume_operators(chain: Chain, choose: Choose) -> None:
     """The state of an operator after blocks of any size goes on in a new operator, for blocks of any other size."""
     number = choose(0, 2)
-    expected = first(chain.elements(number), 2 * HORIZON)
+    expected = first(chain.elements(number, first=0), 2 * HORIZON)
     dataset = chain.build()
     plan, facts = prepare(dataset._node, pass_facts(dataset._node, number))
     operator = open_node(plan, RunContext(prepare))

@@ -10,7 +10,7 @@ import numpy as np
 from penstock import calls
 from penstock.block import Block
 from penstock.group import group, group_ragged
-from penstock.node import Access, Context, Epochs, Indices, Node, Operator, Places, State, advance
+from penstock.node import Access, Context, Epochs, Indices, Node, Operator, Places, State, advance, follow_one_another
 from penstock.spec import Spec, batched
 from penstock.stream import exactly
 
@@ -94,6 +94,13 @@ class Batch(Node):
     def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
         size = self.input.cardinality()
         starts = indices * self.batch_size
+        if follow_one_another(indices) and (size < 0 or int(starts[-1]) + self.batch_size <= size):
+            # Whole batches in order, which is what iteration asks for.
+            offsets = np.arange(len(indices) + 1) * self.batch_size
+            below = np.arange(int(starts[0]), int(starts[0]) + len(indices) * self.batch_size)
+            if not isinstance(epochs, int):
+                epochs = np.repeat(epochs, self.batch_size)
+            return _Batches(self, self.input.resolve(epochs, below, context), offsets, starts, context)
         lengths = np.full(len(indices), self.batch_size)
         if size >= 0:
             lengths = np.minimum(lengths, size - starts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.block import Block, concatenate
+from penstock.depth import ask
 from penstock.node import INFINITE, Access, Context, Epochs, Indices, Node, Operator, Places, State
 from penstock.spec import Spec
 
@@ -49,7 +50,7 @@ def cache(self: Dataset[T], filename: str = "") -> Dataset[T]:
     """
     if filename:
         raise NotImplementedError("cache(): files are not supported yet; leave filename empty to cache in memory")
-    if self._node.cardinality() == INFINITE:
+    if ask(self._node, lambda node: node.cardinality()) == INFINITE:
         raise ValueError("cache(): an endless dataset cannot be kept in memory; take(n) elements first")
     return self._then(Cache(self._node, CacheCell()))
 

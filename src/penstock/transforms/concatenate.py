@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from penstock import block as blocks
 from penstock import tree
 from penstock.block import Block, all_errors
+from penstock.depth import ask
 from penstock.errors import SpecError
 from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, State
 from penstock.spec import Spec, TensorSpec, unify
@@ -44,7 +45,7 @@ def concatenate(self: Dataset[T], dataset: Dataset[S]) -> Dataset[T | S]:
     if not isinstance(dataset, type(self)):
         raise TypeError(f"concatenate(): dataset must be a Dataset, but is {dataset!r}")
     left, right = self._node, dataset._node
-    spec = _unified(left.known_spec(), right.known_spec())
+    spec = _unified(*(ask(node, lambda asked: asked.known_spec()) for node in (left, right)))
     return self._then(Concatenate((*_parts(left), *_parts(right)), spec))
 
 

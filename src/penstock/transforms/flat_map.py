@@ -37,6 +37,8 @@ def flat_map(self: Dataset[Any], map_func: Callable[..., Dataset[R]], *, purity:
     Order: kept, one dataset after another.  Random access: no.
     Memory: that of one inner dataset.  State: the input's and the inner dataset's; the function is called again.
 
+    Elements are memory of their own that may be written into, as it has to be where they are batches.
+
     Raises:
         TypeError: `map_func` is no function, or returned something else than a Dataset (in the place of that element).
 
@@ -77,7 +79,8 @@ class FlatMap(Node):
 
     @property
     def yields_batches(self) -> bool:
-        return False
+        # Only the datasets know, which are not there yet: elements are handed out so that it is right for batches.
+        return True
 
     def open(self, context: Context) -> Operator:
         return _FlatMapOperator(self, context.open(self.input), context)

@@ -112,12 +112,21 @@ class _MapBatchesOperator(SurplusOperator):
         stacked = group(block, block.rows, "map_batches", first, self._context)
         parts = ungroup(self._node.function.apply(stacked, self._context, first), "map_batches")
         if parts.errors:
-            # A run that failed stands as that error in the place of each of its elements.
-            return all_errors(parts.errors[0], block.rows)
+            return self._failed(parts.errors[0], first, block.rows)
         if parts.rows != block.rows:
             found = f"{self._node.function.name} was given {block.rows} rows and returned {parts.rows}"
             return all_errors(SpecError(f"map_batches(): {found}; return as many"), block.rows)
         return parts
+
+    def _failed(self, error: Exception, first: int, rows: int) -> Block:
+        """The error of a run in the place of each of its elements, where it says the number of that element."""
+        block = all_errors(error, rows)
+        function = self._node.function
+        for row, own in block.errors.items():
+            notes = getattr(own, "__notes__", [])
+            if function.note(first) in notes:
+                notes[notes.index(function.note(first))] = function.note(first + row)
+        return block
 
     def own_state(self) -> Any:
         return self._runs

@@ -91,42 +91,43 @@ class Repeat(IndexOnly):
 
 
 def _grow(indices: Indices) -> bool:
-    return len(indices) == int(indices[-1]) - int(indices[0]) + 1 or bool((indices[1:] >= indices[:-1]).all())
+    return bool((indices[1:] >= indices[:-1]).all())
 
 
 class _RepeatOperator:
-    """Opens the input anew for each pass."""
+    """Opens the input anew for each pass.
+
+    An endless repeat ends where nothing is to be expected any more: after a first pass that gave nothing, or after
+    `_MOST_EMPTY_PASSES` of them in a row later on, since a generator or a filter of drawn numbers may have some.
+    """
 
     def __init__(self, node: Repeat, context: Context) -> None:
         self._node = node
         self._context = context
         self._pass = 0
         self._source: Operator | None = None
-        self._gave = False
-        self._empty = 0
+        self._pass_gave_rows = False
+        self._empty_passes = 0  # in a row, up to the last one that has ended
 
     def next_block(self, rows: int) -> Block | None:
-        while self._node.count < 0 or self._pass < self._node.count:
+        endless = self._node.count < 0
+        while endless or self._pass < self._node.count:
             block = self._open().next_block(rows)
             if block is not None:
-                self._gave = True
-                self._empty = 0
+                self._pass_gave_rows, self._empty_passes = True, 0
                 return block
-            self._empty = 0 if self._gave else self._empty + 1
-            if self._node.count < 0 and self._empty > (_MOST_EMPTY_PASSES if self._pass and self._ever else 0):
+            if not self._pass_gave_rows:
+                self._empty_passes += 1
+            if endless and self._empty_passes > (_MOST_EMPTY_PASSES if self._pass else 0):
                 return None
             self._next_pass()
         return None
-
-    @property
-    def _ever(self) -> bool:
-        return self._pass > self._empty - 1
 
     def _next_pass(self) -> None:
         assert self._source is not None
         self._source.close()
         self._source = None
-        self._gave = False
+        self._pass_gave_rows = False
         self._pass += 1
 
     def _open(self) -> Operator:
@@ -136,10 +137,11 @@ class _RepeatOperator:
 
     def get_state(self) -> State:
         source = self._source.get_state() if self._source is not None else None
-        return {"pass": self._pass, "gave": self._gave, "empty": self._empty, "input": source}
+        return {"pass": self._pass, "gave": self._pass_gave_rows, "empty": self._empty_passes, "input": source}
 
     def set_state(self, state: Any) -> None:
-        self._pass, self._gave, self._empty = int(state["pass"]), bool(state["gave"]), int(state["empty"])
+        self._pass = int(state["pass"])
+        self._pass_gave_rows, self._empty_passes = bool(state["gave"]), int(state["empty"])
         self._source = None
         if state["input"] is not None:
             self._open().set_state(state["input"])

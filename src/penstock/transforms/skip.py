@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _RUN_ROWS = 1024
+_LARGEST_INDEX = 2**63 - 1
 
 
 def skip(self: Dataset[T], count: int) -> Dataset[T]:
@@ -59,6 +60,12 @@ class Skip(IndexOnly):
 
     def open(self, context: Context) -> Operator:
         return _SkipOperator(context.open(self.input), self.count)
+
+    def simplify(self) -> Node:
+        below = self.input
+        if isinstance(below, Skip) and self.count >= 0 and 0 <= below.count <= _LARGEST_INDEX - self.count:
+            return Skip(below.input, self.count + below.count)
+        return self
 
     def signature(self) -> str:
         return f"skip({self.count})"

@@ -57,6 +57,11 @@ class Take(IndexOnly):
     def open(self, context: Context) -> Operator:
         return _TakeOperator(context.open(self.input), self.count)
 
+    def simplify(self) -> Node:
+        if isinstance(self.input, Take):
+            return Take(self.input.input, min(self.count, self.input.count))
+        return self
+
     def signature(self) -> str:
         return f"take({self.count})"
 

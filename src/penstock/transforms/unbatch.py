@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.block import Block
+from penstock.depth import ask
 from penstock.errors import SpecError
 from penstock.group import ungroup
 from penstock.node import UNKNOWN, Context, Node, Operator, demand_is_exact
@@ -33,7 +34,7 @@ def unbatch(self: Dataset[Any]) -> Dataset[Any]:
 
     See also: batch, rebatch, flat_map.
     """
-    spec = self._node.known_spec()
+    spec = ask(self._node, lambda node: node.known_spec())
     if spec is not None:
         spec.map_leaves(unbatched)
         sizes = {leaf.shape[0] for leaf in spec.leaves if leaf.shape is not None and leaf.shape[0] is not None}

@@ -116,6 +116,10 @@ class ElementFunction:
             return f"per element: {traced}" if isinstance(traced, str) else "vectorised"
         return self.way or "not known before the first element"
 
+    def note(self, index: int) -> str:
+        """What an error of the call for element `index` is told about where it comes from."""
+        return f"in {self.transformation}({self.name}), added at {self.origin}, element {index}"
+
     def apply(self, block: Block, context: Context, indices: Indices | int) -> Block:
         """The function's result for every row; errors stand in their rows."""
         if block.treedef is None or block.rows == 0:
@@ -297,7 +301,7 @@ class ElementFunction:
         extra: Callable[[int], Any] | None,
     ) -> None:
         index = indices + place if isinstance(indices, int) else int(indices[place])
-        error.add_note(f"in {self.transformation}({self.name}), added at {self.origin}, element {index}")
+        error.add_note(self.note(index))
         if hasattr(error, "__dict__") and not hasattr(error, "penstock_replay"):
             last = None if extra is None else partial(extra, place)
             error.penstock_replay = Replay(self, block.slice(row, row + 1), last)  # type: ignore[attr-defined]

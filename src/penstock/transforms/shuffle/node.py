@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from penstock import calls, random
-from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, IndexOnly, Indices, Node, Operator
+from penstock.depth import ask
+from penstock.node import (
+    INFINITE,
+    UNKNOWN,
+    Access,
+    Context,
+    Epochs,
+    IndexOnly,
+    Indices,
+    Node,
+    Operator,
+    follow_one_another,
+)
 from penstock.passes import PassCounter, bind_pass
 from penstock.transforms.shuffle.stream import BufferedShuffleOperator, FullShuffleOperator
 
@@ -18,6 +30,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _EPOCHS_KEPT = 4
+_JUMPS_WITHOUT_TABLE = 8
+_LARGEST_TABLE = 2**20
 
 
 def shuffle(
@@ -41,7 +55,7 @@ def shuffle(
     Spec: kept.
     Cardinality: kept.
     Order: random.  Random access: where the buffer holds the whole input and the input has it.
-    Memory: 8 bytes a slot over inputs with random access; `buffer_size` elements over streams.
+    Memory: 8 bytes a slot over inputs with random access; `buffer_size` elements over streams, and one more is read.
     State: an index over inputs with random access; else the input's at the oldest element still in the buffer.
 
     An element that is an error comes out at its place in the shuffled order.
@@ -58,7 +72,7 @@ def shuffle(
     size = calls.count("shuffle", "buffer_size", buffer_size)
     if size != UNKNOWN:
         calls.count("shuffle", "buffer_size", size, 1, "; UNKNOWN_CARDINALITY (-2) shuffles everything")
-    elif self._node.cardinality() == INFINITE:
+    elif ask(self._node, lambda node: node.cardinality()) == INFINITE:
         raise ValueError(
             "shuffle(): an endless dataset cannot be shuffled as a whole; give a buffer_size or take(n) first"
         )
@@ -154,7 +168,10 @@ class _Orders:
 
 
 class _BufferedCursor:
-    """Input indices of outputs of a buffered shuffle; cheap while what is asked for moves forward."""
+    """Input indices of outputs of a buffered shuffle; cheap while what is asked for moves forward.
+
+    Each jump walks back through the draws; after some of them, orders of up to a million places become a table.
+    """
 
     def __init__(self, key: random.Key, buffer_rows: int, size: int) -> None:
         self._order = random.BufferedOrder(key, buffer_rows)
@@ -163,18 +180,32 @@ class _BufferedCursor:
         self._start = 0
         self._known = np.empty(0, np.int64)
         self._tail: Indices | None = None
+        self._jumps = 0
+        self._table: Indices | None = None
 
     def __call__(self, indices: Indices) -> Indices:
         if not len(indices):
             return indices
-        first, last = int(indices.min()), int(indices.max()) + 1
+        if self._table is not None:
+            return self._table[indices]
+        in_a_row = follow_one_another(indices)
+        first, last = int(indices[0]), int(indices[-1]) + 1
+        if not in_a_row:
+            first, last = int(indices.min()), int(indices.max()) + 1
         known_stop = self._start + len(self._known)
         if not self._start <= first <= known_stop:
+            self._jumps += 1
+            if self._jumps > _JUMPS_WITHOUT_TABLE and 0 <= self._size <= _LARGEST_TABLE:
+                self._table = self._outputs(0, self._size)
+                return self._table[indices]
             self._start, self._known, known_stop = first, np.empty(0, np.int64), first
         if last > known_stop:
             kept = self._known[first - self._start :]
-            self._known = np.concatenate([kept, self._outputs(known_stop, last)])
+            new = self._outputs(known_stop, last)
+            self._known = np.concatenate([kept, new]) if len(kept) else new
             self._start = first
+        if in_a_row:
+            return self._known[first - self._start : last - self._start]
         return self._known[indices - self._start]
 
     def _outputs(self, start: int, stop: int) -> Indices:

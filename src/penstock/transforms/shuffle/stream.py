@@ -60,6 +60,9 @@ class BufferedShuffleOperator:
 
     The state is the number of the next output and the input's state at or before the oldest row that is still held;
     going back to it reads the input again from there.
+
+    Each output waits for one row more than the buffer's: whether the input goes on decides what comes next, since an
+    input that ends when the buffer has just been filled is a permutation, and the last buffer has an order of its own.
     """
 
     def __init__(self, source: Operator, key: random.Key, buffer_rows: int) -> None:

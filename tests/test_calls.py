@@ -1,0 +1,29 @@
+"""What calls learn of the line that made them."""
+
+from __future__ import annotations
+
+import os.path
+from typing import Any
+
+import pytest
+
+import penstock
+from penstock import calls
+
+PACKAGE = os.path.dirname(penstock.__file__)
+
+
+@pytest.mark.parametrize(
+    ("path", "ours"),
+    [
+        (os.path.join(PACKAGE, "dataset.py"), True),
+        (os.path.join(PACKAGE, "transforms", "map.py"), True),
+        (os.path.join(PACKAGE + "_extras", "pipeline.py"), False),
+        (PACKAGE + ".py", False),
+    ],
+)
+def test_a_file_is_ours_if_it_lies_in_the_package(path: str, ours: bool) -> None:
+    found: dict[str, Any] = {}
+    exec(compile("def where(ask): return ask()\ndef frame(): import sys; return sys._getframe()", path, "exec"), found)
+    assert calls.is_ours(found["frame"]()) == ours
+    assert (found["where"](calls.origin) == f"{path}:1") == (not ours)
