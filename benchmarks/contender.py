@@ -23,11 +23,15 @@ class Form(enum.StrEnum):
     """How a contender's program is written."""
 
     LIMIT = "limit"
-    """The same work in bare NumPy, or bare Python where the functions cannot be vectorised."""
+    """The same work in bare NumPy, bare Python, bare threads or bare processes."""
     PER_ELEMENT = "per element"
     """As people write it: functions of one element, the library's own shuffle and batch."""
+    AUTOTUNED = "autotuned"
+    """As people write it, with the number of workers and the depth of buffers left to the library."""
+    OWN_CODE = "own code"
+    """The user's own functions, given to a library whose people write them in its own operations."""
     BY_HAND = "by hand"
-    """Vectorised by an expert: functions of a batch, still the library's own shuffle and batch."""
+    """Vectorised or restructured by an expert: functions of a batch, still the library's own shuffle and batch."""
     OWN_BATCHES = "own batches"
     """The user shuffles and gathers whole batches in a source of his own; the library only hands them on."""
 
@@ -75,6 +79,11 @@ class Workload:
     contenders: tuple[Contender, ...]
     elements_verified: int
     """How many elements the one-time check goes through; all that the slowest contender bears."""
+    settling_batches: int = 0
+    """Batches of each epoch before its pace is taken, so that neither the start of workers nor what they have made by
+    then counts; their start stands in the time of the first batch. 0: the epoch counts from its beginning."""
+    runs_beside_peers: bool = False
+    """Whether penstock and the limit run in the peers' environment too, for a package that only it has."""
 
 
 def columns_digest(*columns: Any) -> tuple[float, ...]:

@@ -10,13 +10,23 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import process_tree
 from contender import Contender, Pipeline, Workload
 
 WARM_UP_SECONDS = 0.4
 """Long enough for caches, tracing and autotuning to settle; a slower contender's first epoch is cut there."""
+
+
+class Epoch(NamedTuple):
+    """One pass through a pipeline, or what it would have taken had it not been cut."""
+
+    seconds: float
+    processor_seconds: float
+    """Of all processes that worked on it."""
+    cut: bool
 
 
 def main(workload: Workload) -> None:
@@ -40,25 +50,21 @@ def timed(workload: Workload, contender: Contender, seconds: float) -> dict[str,
     before_bytes = peak_bytes()
     began = time.perf_counter()
     pipeline = contender.make(data)
-    next(iter(pipeline))
+    started = iter(pipeline)
+    next(started)
     first_batch_seconds = time.perf_counter() - began
+    del started
     rows = workload.rows_out(workload.elements)
-    epoch_seconds(workload, pipeline, rows, WARM_UP_SECONDS)
-    epochs: list[float] = []
-    cut = False
-    busy = 0.0
+    timed_epoch(workload, pipeline, rows, WARM_UP_SECONDS)
+    epochs: list[Epoch] = []
     deadline = time.perf_counter() + seconds
     while not epochs or time.perf_counter() < deadline:
-        processor, clock = time.process_time(), time.perf_counter()
-        taken, was_cut = epoch_seconds(workload, pipeline, rows, 2 * seconds)
-        # A cut epoch's processor time is extended like its length.
-        busy += (time.process_time() - processor) * taken / (time.perf_counter() - clock)
-        epochs.append(taken)
-        cut = cut or was_cut
+        epochs.append(timed_epoch(workload, pipeline, rows, 2 * seconds))
+    busy = sum(epoch.processor_seconds for epoch in epochs)
     report: dict[str, Any] = {
-        "speed": workload.elements / statistics.median(epochs),
+        "speed": workload.elements / statistics.median(epoch.seconds for epoch in epochs),
         "epochs": len(epochs),
-        "extrapolated": cut,
+        "extrapolated": any(epoch.cut for epoch in epochs),
         "processor_nanoseconds": 1e9 * busy / len(epochs) / workload.elements,
         "import_seconds": import_seconds,
         "first_batch_seconds": first_batch_seconds,
@@ -70,22 +76,30 @@ def timed(workload: Workload, contender: Contender, seconds: float) -> dict[str,
     return report
 
 
-def epoch_seconds(workload: Workload, pipeline: Pipeline, rows: int, at_most: float) -> tuple[float, bool]:
+def timed_epoch(workload: Workload, pipeline: Pipeline, rows: int, at_most: float) -> Epoch:
     """Time one epoch; `at_most` seconds after its first batch stop, and extend the pace since then to all rows."""
     count, clock = workload.count, time.perf_counter
-    arrived = first_rows = 0
-    first = began = clock()
-    for batch in pipeline:
+    settling = workload.settling_batches
+    arrived = paced_rows = 0
+    processor = process_tree.processor_seconds()
+    paced = began = clock()
+    for number, batch in enumerate(pipeline, 1):
         arrived += count(batch)
-        if not first_rows:
-            first_rows, first = arrived, clock()
-        elif clock() - first > at_most:
+        if number <= max(1, settling):
+            if number == settling:
+                processor = process_tree.processor_seconds()
+            paced_rows, paced = arrived, clock()
+        elif clock() - paced > at_most:
             break
     ended = clock()
+    busy = process_tree.processor_seconds() - processor
+    if settling:
+        share = rows / (arrived - paced_rows)
+        return Epoch((ended - paced) * share, busy * share, arrived < rows)
     if arrived == rows:
-        return ended - began, False
-    pace = (ended - first) / (arrived - first_rows)
-    return (first - began) + (rows - first_rows) * pace, True
+        return Epoch(ended - began, busy, False)
+    taken = (paced - began) + (rows - paced_rows) * (ended - paced) / (arrived - paced_rows)
+    return Epoch(taken, busy * taken / (ended - began), True)
 
 
 def verify(workload: Workload, contender: Contender) -> dict[str, Any]:

@@ -21,10 +21,21 @@ Made by `make bench` (`python benchmarks/run.py`): every program runs once a rou
 starting with another one. Medians over rounds; ratios are taken within a round, with 95 % bootstrap intervals. Peers:
 {versions}.
 
-*limit*: the same work in bare NumPy (bare Python for the branching functions). *per element*: as people write it.
-*by hand*: vectorised by an expert with the library's own shuffle and batch. *own batches*: the user shuffles and
-gathers whole batches in a source of his own, and the library only hands them on. `~`: a slow program, cut after some
-seconds and extended at its pace. *penstock is*: its speed over that program's; 0.80 x the limit is 80 % of it.
+*limit*: the same work in bare NumPy, bare Python, bare threads or bare processes; for the slow files the ideal, 16
+reads in each 10 ms by the clock. *per element*: as people write it. *autotuned*: the same, with numbers of workers and
+buffers left to the library. *own code*: the user's own function in a library whose people write it in its own
+operations. *by hand*: vectorised or restructured by an expert with the library's own shuffle and batch; for penstock's
+plain Python, `executor="process"`. *own batches*: the user shuffles and gathers whole batches in a source of his own,
+and the library only hands them on. `~`: a slow program, cut after some seconds and extended at its pace. *penstock is*:
+its speed over that program's; 0.80 x the limit is 80 % of it.
+
+Photos, plain Python and slow files: the pace is taken after each epoch's first batches, so that the start of workers
+shows under *first batch* and nowhere else. *CPU an element* counts worker processes; *peak memory* is the program's own
+process. The photos are read and cut by one OpenCV function in all programs but tf.data's own operations, and all run
+in the peers' environment, with the same OpenCV and NumPy. *memory a process*: proportional memory (PSS) of the program
+and its workers, less what the data took before there were workers, divided by the number of processes, at the end of an
+epoch that is cut after some seconds. Hand-over: one worker, a function that waits, and the time an element takes beyond
+the function's own.
 """
 
 
@@ -149,6 +160,9 @@ COLUMNS: tuple[Column, ...] = (
     ("import beyond NumPy", _seconds("import_seconds")),
     ("memory beyond data", _bytes("beyond_data_bytes")),
     ("peak memory", _bytes("peak_bytes")),
+    ("memory a process, epoch 1", _bytes("first_epoch_process_bytes")),
+    ("epoch 5", _bytes("last_epoch_process_bytes")),
+    ("most", _bytes("largest_process_bytes")),
     ("state", _bytes("state_bytes")),
     ("installed", _bytes("installed_bytes")),
 )

@@ -1,6 +1,6 @@
 """Penstock beside its limit and its peers, each program in its own process, rounds interleaved.
 
-    python benchmarks/run.py                        everything, about 25 minutes
+    python benchmarks/run.py                        everything, well over an hour
     python benchmarks/run.py --quick                three short rounds of everything
     python benchmarks/run.py --only mnist_memory    one workload
 
@@ -15,6 +15,7 @@ taken within a round, and their medians and 95 % bootstrap intervals over the ro
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -27,13 +28,19 @@ from typing import Any
 
 import bench_branching_elements
 import bench_full_shuffle
+import bench_hand_over
 import bench_mnist_memory
+import bench_photos
+import bench_python_map
 import bench_resume
+import bench_slow_files
 import bench_start
 import bench_tiny_elements
+import bench_worker_memory
 import mnist_arrays
+import photo_files
 import report
-from contender import Contender, Workload
+from contender import Workload
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / ".venv-peers"
@@ -57,6 +64,17 @@ class Race:
     """The file in this folder that measures a contender; None where a contender is a whole program."""
     timed: bool = False
     """Whether the script takes --seconds."""
+    beside_peers: bool = False
+    """Whether penstock and the limit run in the peers' environment."""
+
+    def interpreter(self, contender: Any) -> Path:
+        """Penstock and NumPy run in this environment, peers in theirs; all in theirs where the workload needs it."""
+        is_own = contender.module in OWN_MODULES and not self.beside_peers
+        return Path(sys.executable) if is_own else PEERS / "bin" / "python"
+
+    def source(self, contender: Any) -> Path | None:
+        """Where penstock beside the peers comes from: it is this environment's, not a copy."""
+        return own_source() if self.beside_peers and contender.module == "penstock.dataset" else None
 
     def command(self, contender: Any, verify: bool, seconds: float) -> list[str]:
         """The command line after the interpreter."""
@@ -67,7 +85,12 @@ class Race:
 
 
 def race(workload: Workload) -> Race:
-    return Race(workload.name, workload.title, workload.contenders, f"bench_{workload.name}.py", timed=True)
+    script, beside_peers = f"bench_{workload.name}.py", workload.runs_beside_peers
+    return Race(workload.name, workload.title, workload.contenders, script, True, beside_peers)
+
+
+def hand_over(name: str, title: str, contenders: tuple[Any, ...]) -> Race:
+    return Race(name, title, contenders, "bench_hand_over.py")
 
 
 RACES = (
@@ -77,6 +100,18 @@ RACES = (
     Race(bench_start.NAME, bench_start.TITLE, bench_start.CONTENDERS, None),
     Race(bench_resume.NAME, bench_resume.TITLE, bench_resume.CONTENDERS, "bench_resume.py"),
     race(bench_full_shuffle.WORKLOAD),
+    race(bench_photos.WORKLOAD),
+    race(bench_python_map.WORKLOAD),
+    race(bench_slow_files.WORKLOAD),
+    Race(
+        bench_worker_memory.NAME,
+        bench_worker_memory.TITLE,
+        bench_worker_memory.CONTENDERS,
+        "bench_worker_memory.py",
+        timed=True,
+    ),
+    hand_over(bench_hand_over.THREADS_NAME, bench_hand_over.THREADS_TITLE, bench_hand_over.THREADS),
+    hand_over(bench_hand_over.PROCESSES_NAME, bench_hand_over.PROCESSES_TITLE, bench_hand_over.PROCESSES),
 )
 
 
@@ -89,11 +124,16 @@ def main() -> None:
     if not options.without_peers:
         make_peers_environment()
     mnist_arrays.write_arrays(options.data_dir)
+    if options.photos_dir is not None:
+        os.environ[photo_files.REAL_PHOTOS] = str(options.photos_dir.resolve())
     is_full = options.rounds >= FULL_ROUNDS and not options.without_peers
     trials = mnist_arrays.FOLDER / ("full.json" if is_full else "latest.json")
     tables: dict[str, Any] = json.loads(trials.read_text()) if trials.exists() else {}
     for one in RACES:
         if options.only and one.name not in options.only:
+            continue
+        if one.beside_peers and not PEERS.exists():
+            print(f"{one.name}: left out, what it needs is only in {PEERS}; run without --without-peers once")
             continue
         tables[one.name] = run_race(one, options)
         trials.write_text(json.dumps(tables, indent=1))
@@ -104,11 +144,14 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    arguments = argparse.ArgumentParser(description="Measure penstock beside NumPy, tf.data, torch and Grain.")
+    arguments = argparse.ArgumentParser(
+        description="Measure penstock beside its limits, tf.data, torch, Grain and SPDL."
+    )
     arguments.add_argument("--quick", action="store_true", help="three short rounds")
     arguments.add_argument("--rounds", type=int, help="9, or 3 with --quick")
     arguments.add_argument("--only", nargs="+", choices=[one.name for one in RACES], help="these workloads")
     arguments.add_argument("--data-dir", type=Path, help="folder of MNIST's IDX files instead of synthetic images")
+    arguments.add_argument("--photos-dir", type=Path, help="folder of JPEG files instead of synthetic photos")
     arguments.add_argument("--without-peers", action="store_true", help="only penstock and the limits")
     options = arguments.parse_args()
     options.rounds = options.rounds or (3 if options.quick else FULL_ROUNDS)
@@ -127,7 +170,7 @@ def run_race(one: Race, options: argparse.Namespace) -> dict[str, Any]:
         if one.script is None:
             distribution = DISTRIBUTIONS.get(contender.module, contender.module)
             entry["installed_bytes"] = int(
-                output_of(interpreter(contender), [str(HERE / "installed_bytes.py"), distribution])
+                output_of(one.interpreter(contender), [str(HERE / "installed_bytes.py"), distribution])
             )
         else:
             attempt(one, contender, entry, verify=True, seconds=options.seconds)
@@ -148,7 +191,7 @@ def attempt(one: Race, contender: Any, entry: dict[str, Any], verify: bool, seco
     command = one.command(contender, verify, seconds)
     began = time.perf_counter()
     try:
-        line = output_of(interpreter(contender), command)
+        line = output_of(one.interpreter(contender), command, one.source(contender))
     except TrialFailed as failure:
         entry["failure"] = str(failure)
         print(f"{one.name}: {contender.name} {contender.form} failed:\n{failure}", file=sys.stderr)
@@ -161,13 +204,15 @@ def attempt(one: Race, contender: Any, entry: dict[str, Any], verify: bool, seco
     entry["trials"].append(trial)
 
 
-def output_of(python: Path, command: list[str]) -> str:
-    """The first line that the process prints; it must end well too."""
+def output_of(python: Path, command: list[str], source: Path | None = None) -> str:
+    """The first line that the process prints, which may import from `source` too; it must end well."""
     environment = os.environ | {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "",
         "PENSTOCK_BENCH_FOLDER": str(mnist_arrays.FOLDER.resolve()),
     }
+    if source is not None:
+        environment["PYTHONPATH"] = str(source)
     # An installed library has its byte code beside it; without, a checkout would be compiled at each start.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
@@ -185,9 +230,12 @@ def output_of(python: Path, command: list[str]) -> str:
     return ended.stdout.splitlines()[0]
 
 
-def interpreter(contender: Contender | Any) -> Path:
-    """Penstock and NumPy run in this environment, peers in theirs."""
-    return Path(sys.executable) if contender.module in OWN_MODULES else PEERS / "bin" / "python"
+def own_source() -> Path:
+    """The folder that this environment imports penstock from."""
+    found = importlib.util.find_spec("penstock")
+    if found is None or found.origin is None:
+        raise SystemExit("run.py: penstock is not installed in this environment; `make bench` installs it")
+    return Path(found.origin).parent.parent
 
 
 def make_peers_environment() -> None:
@@ -195,8 +243,9 @@ def make_peers_environment() -> None:
     made_from = PEERS / "made-from.txt"
     if made_from.exists() and made_from.read_text() == REQUIREMENTS.read_text():
         return
-    print(f"making {PEERS} (2.4 GB: tensorflow, torch and grain; once)", file=sys.stderr)
-    venv.create(PEERS, with_pip=True)
+    print(f"making {PEERS} (2.5 GB: tensorflow, torch, grain, spdl and OpenCV; once)", file=sys.stderr)
+    if not PEERS.exists():
+        venv.create(PEERS, with_pip=True)
     install = [str(PEERS / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)]
     if subprocess.run(install).returncode != 0:
         raise SystemExit("run.py: the peers could not be installed; see pip's message, or give --without-peers")

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from penstock.columns import SparseTensor as SparseTensor
     from penstock.dataset import Dataset as Dataset
     from penstock.engine.iterator import DatasetIterator as DatasetIterator
+    from penstock.faults import quarantine as quarantine
+    from penstock.faults import retry as retry
+    from penstock.faults import substitute as substitute
+    from penstock.quarantined import FailedElement as FailedElement
+    from penstock.quarantined import read_quarantine as read_quarantine
     from penstock.spec import TensorSpec as TensorSpec
 
 __version__ = "0.1.0"
@@ -26,6 +31,11 @@ _HOMES = {
     "DatasetIterator": "penstock.engine.iterator",
     "SparseTensor": "penstock.columns",
     "TensorSpec": "penstock.spec",
+    "FailedElement": "penstock.quarantined",
+    "quarantine": "penstock.faults",
+    "read_quarantine": "penstock.quarantined",
+    "retry": "penstock.faults",
+    "substitute": "penstock.faults",
 }
 
 __all__ = [
@@ -34,9 +44,14 @@ __all__ = [
     "UNKNOWN_CARDINALITY",
     "Dataset",
     "DatasetIterator",
+    "FailedElement",
     "SparseTensor",
     "TensorSpec",
     "errors",
+    "quarantine",
+    "read_quarantine",
+    "retry",
+    "substitute",
 ]
 
 

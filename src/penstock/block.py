@@ -105,10 +105,10 @@ def all_errors(error: Exception, rows: int = 1) -> Block:
 
     Users who catch an error may add notes to it, and raising it lengthens its traceback; no other row is to show that.
     """
-    return Block(None, (), rows, {row: _another(error) if row else error for row in range(rows)})
+    return Block(None, (), rows, {row: another(error) if row else error for row in range(rows)})
 
 
-def _another(error: Exception) -> Exception:
+def another(error: Exception) -> Exception:
     """An exception equal to `error`, with notes of its own; `error` itself where its class allows no other."""
     try:
         found = copy.copy(error)

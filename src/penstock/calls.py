@@ -8,6 +8,8 @@ import sys
 from types import FrameType
 from typing import Any
 
+from penstock.parallel import AUTOTUNE, EXECUTORS, Parallel
+
 # With the separator, so that a package whose name begins like ours is not ours.
 _PACKAGE = os.path.join(os.path.dirname(__file__), "")
 
@@ -56,10 +58,25 @@ def function(method: str, name: str, value: Any) -> Any:
     return value
 
 
-def parallel(method: str, num_parallel_calls: int | None) -> None:
-    """Refuse a `num_parallel_calls` that is neither None, AUTOTUNE (-1) nor a positive number."""
-    if num_parallel_calls is not None and count(method, "num_parallel_calls", num_parallel_calls) != -1:
-        count(method, "num_parallel_calls", num_parallel_calls, 1, "; use AUTOTUNE to leave it open")
+def parallel(
+    method: str, num_parallel_calls: Any, deterministic: Any = None, executor: str = "auto"
+) -> Parallel | None:
+    """What was asked for about parallel calls; None for one call after another.
+
+    Raises:
+        TypeError: `num_parallel_calls` is no whole number, or `deterministic` neither None nor a bool.
+        ValueError: `num_parallel_calls` is neither AUTOTUNE (-1) nor positive, or there is no such executor.
+    """
+    if executor not in EXECUTORS:
+        raise ValueError(f"{method}(): executor must be 'auto', 'thread' or 'process', but is {executor!r}")
+    if not (deterministic is None or isinstance(deterministic, bool)):
+        raise TypeError(f"{method}(): deterministic must be True, False or None, but is {deterministic!r}")
+    if num_parallel_calls is None:
+        return None
+    number = count(method, "num_parallel_calls", num_parallel_calls)
+    if number != AUTOTUNE:
+        count(method, "num_parallel_calls", number, 1, "; use AUTOTUNE to leave it open")
+    return Parallel(number, deterministic is not False, executor)
 
 
 def is_ours(frame: FrameType) -> bool:

@@ -19,6 +19,8 @@ from penstock.transforms.concatenate import concatenate
 from penstock.transforms.enumerate import enumerate_
 from penstock.transforms.filter import filter_
 from penstock.transforms.flat_map import flat_map
+from penstock.transforms.ignore_errors import ignore_errors
+from penstock.transforms.interleave import interleave
 from penstock.transforms.map import map_
 from penstock.transforms.map_batches import map_batches
 from penstock.transforms.prefetch import prefetch
@@ -66,6 +68,7 @@ class Dataset(Generic[T_co]):
 
     # Which elements, in which order
     filter = filter_
+    ignore_errors = ignore_errors
     shuffle = shuffle
     repeat = repeat
     take = take
@@ -75,6 +78,7 @@ class Dataset(Generic[T_co]):
 
     # One element to many, many to one
     flat_map = flat_map
+    interleave = interleave
     batch = batch
     unbatch = unbatch
 

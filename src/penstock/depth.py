@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from penstock.node import Node, rebuild, walk
+from penstock.node import Node
+from penstock.plan import rebuild, walk
 
 T = TypeVar("T")
 
@@ -16,8 +17,13 @@ SHORT_PLAN_STEPS = 50
 _LEAST_FRAMES_PER_STEP = 2  # of opening: the context's method and the node's
 
 
-def ask(node: Node, question: Callable[[Node], T]) -> T:
-    """What `question` finds at `node`, or at the equal plan whose steps are fused where the plan is too long for that.
+def simplify(plan: Node) -> Node:
+    """The plan with each step as simple as it says of itself."""
+    return rebuild(plan, lambda step: step.simplify())
+
+
+def ask(node: Node, question: Callable[[Node], T], shorten: Callable[[Node], Node] = simplify) -> T:
+    """What `question` finds at `node`, or where the plan is too long for that, at the equal plan that `shorten` gives.
 
     Raises:
         RecursionError: That one is too long too; says how long, and what to write instead.
@@ -27,7 +33,7 @@ def ask(node: Node, question: Callable[[Node], T]) -> T:
     except RecursionError:
         pass
     try:
-        return question(rebuild(node, lambda step: step.simplify()))
+        return question(shorten(node))
     except RecursionError:
         raise too_deep(node) from None
 

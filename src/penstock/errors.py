@@ -27,3 +27,22 @@ class DataLossError(PenstockError):
 
 class DownloadError(PenstockError, OSError):
     """A file could not be fetched from any of its addresses."""
+
+
+class TooManyErrorsError(PenstockError):
+    """More elements of a step failed than its `max_errors` allows; the last error is its `__cause__`."""
+
+
+class WorkerDied(PenstockError):
+    """A worker process ended while it worked.
+
+    Attributes:
+        cause: How it ended, "exit code 3" or the name of the signal, such as "SIGKILL".
+    """
+
+    def __init__(self, message: str, cause: str) -> None:
+        super().__init__(message, cause)
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.block import Block
+from penstock.errors import StateError
+from penstock.parallel import Parallel
 from penstock.passes import ReadingPace
 from penstock.spec import Spec
 
@@ -85,6 +87,37 @@ def advance(operator: Operator, state: State, rows: int) -> State | None:
     return state if not rows else None if arithmetic is None else arithmetic(state, rows)
 
 
+def refuse_without_order(state: State) -> None:
+    """Refuse a state of a step that was handing its rows over as they were done; for operators that keep the order.
+
+    Raises:
+        StateError: It is one, and the order of the rows in it matters.
+    """
+    if state.get("spans") or state.get("order"):
+        raise StateError(
+            "load_state_dict(): the state was taken of a step with deterministic=False, and has rows that were handed "
+            "over out of order; give the step num_parallel_calls here too"
+        )
+
+
+class Step(Protocol):
+    """What makes rows of rows, wherever it runs: it holds nothing of the pipeline but what it needs for that."""
+
+    @property
+    def purity(self) -> Purity:
+        """What is known of its user function."""
+
+    @property
+    def is_vectorised(self) -> bool:
+        """Whether its user function is known to run on whole blocks."""
+
+    def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
+        """The rows out for consecutive rows in, the first of which stands at `indices`."""
+
+    def signature(self) -> str:
+        """This step in a line."""
+
+
 class Context(Protocol):
     """What a running plan offers its operators."""
 
@@ -109,6 +142,21 @@ class Context(Protocol):
 
         `is_shareable` says whether no user code can tell in which thread it runs; asked late, for it takes long.
         """
+
+    def apply(self, step: Step, block: Block, epochs: Epochs, indices: Indices | int) -> Block:
+        """Run a step on rows: here, or in a process where that is how its calls are spread."""
+
+    def in_parallel(
+        self, step: Step, source: Operator, settings: Parallel, *, is_row_by_row: bool = True, unit: int = 1
+    ) -> Operator:
+        """Run a step on several runs of `source` at once, each a multiple of `unit` rows, and keep their order.
+
+        `is_row_by_row` says that row i out is of row i in; such an operator's state is that of `BlockwiseOperator`,
+        any other's that of `SurplusOperator`.
+        """
+
+    def start_thread(self, work: Callable[[], None], name: str) -> None:
+        """Run `work`, which must not raise, in a thread of its own; whoever starts it ends it."""
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Memory for a batch, not cleared."""
@@ -183,8 +231,10 @@ class Node(ABC):
     def yields_batches(self) -> bool:
         """Whether elements are memory of their own that users may write into, as batches are."""
         inputs = self.inputs
-        # A list, since a generator would be one frame more for each step of a long plan.
-        return bool(inputs) and False not in [node.yields_batches for node in inputs]
+        for node in inputs:  # a generator or list would be one frame more for each step of a long plan
+            if not node.yields_batches:
+                return False
+        return bool(inputs)
 
     @property
     def rows_per_element(self) -> int:
@@ -198,6 +248,10 @@ class Node(ABC):
     @abstractmethod
     def open(self, context: Context) -> Operator:
         """Start an operator for one epoch; only where `access` is STREAM or the engine runs it in order."""
+
+    def sequential(self) -> Node:
+        """This step in the thread that asks alone; for a look at the first elements."""
+        return self
 
     def simplify(self) -> Node:
         """An equal but cheaper plan, seen from this node and its inputs alone; itself if there is none."""
@@ -281,69 +335,6 @@ class IndexOnly(Node):
         return self.input_node.resolve(*self.locate(epochs, indices, context), context)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Blockwise(Node):
-    """A node whose row i depends on row i of its input alone: `apply` is all that it supplies."""
-
-    @property
-    def is_positional(self) -> bool:
-        """Whether results depend on a row's index too, so that other steps must not be moved past this one."""
-        return False
-
-    @abstractmethod
-    def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
-        """The rows out for the rows in, which stand at `indices`, or follow one another from an int on."""
-
-    @property
-    def input_node(self) -> Node:
-        return self.inputs[0]
-
-    def cardinality(self) -> int:
-        return self.input_node.cardinality()
-
-    @property
-    def access(self) -> Access:
-        return Access.STREAM if self.purity is Purity.STATEFUL else self.input_node.access
-
-    def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
-        return BlockwisePlaces(self, self.input_node.resolve(epochs, indices, context), epochs, indices, context)
-
-    def open(self, context: Context) -> Operator:
-        return BlockwiseOperator(self, context.open(self.input_node), context)
-
-
-class BlockwiseOperator:
-    """Runs a `Blockwise` node over a stream; holds how many rows have passed, for the positions in errors."""
-
-    def __init__(self, node: Blockwise, source: Operator, context: Context) -> None:
-        self._node = node
-        self._source = source
-        self._context = context
-        self._rows = 0
-
-    def next_block(self, rows: int) -> Block | None:
-        block = self._source.next_block(rows)
-        if block is None:
-            return None
-        result = self._node.apply(block, self._context, self._context.epoch, self._rows)
-        self._rows += block.rows
-        return result
-
-    def get_state(self) -> State:
-        return {"rows": self._rows, "input": self._source.get_state()}
-
-    def set_state(self, state: State) -> None:
-        self._rows = int(state["rows"])
-        self._source.set_state(state["input"])
-
-    def advance(self, state: State, rows: int) -> State | None:
-        below = advance(self._source, state["input"], rows)
-        return None if below is None else {"rows": state["rows"] + rows, "input": below}
-
-    def close(self) -> None:
-        self._source.close()
-
-
 class SourcePlaces(Places):
     """Rows of a source; runs of neighbours come as slices, without a copy."""
 
@@ -362,57 +353,3 @@ class SourcePlaces(Places):
             if block is not None:
                 return block
         return self._source.gather(self._indices[start:stop])
-
-
-class BlockwisePlaces(Places):
-    """Rows of a `Blockwise` node over the places of its input."""
-
-    __slots__ = ("_below", "_context", "_epochs", "_indices", "_node")
-
-    def __init__(self, node: Blockwise, below: Places, epochs: Epochs, indices: Indices, context: Context) -> None:
-        self.rows = below.rows
-        self._node = node
-        self._below = below
-        self._epochs = epochs
-        self._indices = indices
-        self._context = context
-
-    def gather(self, start: int, stop: int) -> Block:
-        epochs = self._epochs if isinstance(self._epochs, int) else self._epochs[start:stop]
-        return self._node.apply(self._below.gather(start, stop), self._context, epochs, self._indices[start:stop])
-
-
-def walk(node: Node) -> list[Node]:
-    """Every node of a plan, the last step first; without recursion, since chains can be long."""
-    found: list[Node] = []
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        found.append(current)
-        stack.extend(reversed(current.inputs))
-    return found
-
-
-def rebuild(node: Node, change: Callable[[Node], Node]) -> Node:
-    """Apply `change` to every node from the sources down, each seeing its changed inputs."""
-    done: list[Node] = []
-    stack: list[tuple[Node, bool]] = [(node, False)]
-    while stack:
-        current, expanded = stack.pop()
-        inputs = current.inputs
-        if inputs and not expanded:
-            stack.append((current, True))
-            stack.extend((child, False) for child in reversed(inputs))
-            continue
-        if inputs:
-            changed = done[-len(inputs) :]
-            del done[-len(inputs) :]
-            if any(new is not old for new, old in zip(changed, inputs, strict=True)):
-                current = current.with_inputs(changed)
-        done.append(change(current))
-    return done[0]
-
-
-def demand_is_exact(node: Node) -> bool:
-    """Whether nothing may be computed that was not asked for, because some function may have effects or be slow."""
-    return any(step.purity > Purity.PURE for step in walk(node))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from penstock.block import Block, concatenate
-from penstock.node import Operator, State
+from penstock.node import Operator, State, refuse_without_order
 
 
 class SurplusOperator(ABC):
@@ -58,6 +58,7 @@ class SurplusOperator(ABC):
         return {**self._before, "taken": self._taken + self._to_skip}
 
     def set_state(self, state: State) -> None:
+        refuse_without_order(state)
         self.source.set_state(state["source"])
         self.set_own_state(state["own"])
         self._before = {"source": state["source"], "own": state["own"]}

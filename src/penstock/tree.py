@@ -84,6 +84,18 @@ def children(treedef: Treedef) -> list[Treedef]:
     return treedef.children()
 
 
+def own_classes(treedef: Treedef) -> list[type]:
+    """The dataclasses and attrs classes that are structure in `treedef`."""
+    found = [] if treedef.type is None or treedef.type not in _registered else [treedef.type]
+    return found + [cls for child in treedef.children() for cls in own_classes(child)]
+
+
+def make_structure(classes: Iterable[type]) -> None:
+    """Let dataclasses and attrs classes be structure, before the first instance of one is seen."""
+    for cls in classes:
+        _register(cls)
+
+
 def _is_list(node: Any) -> bool:
     return type(node) is list
 

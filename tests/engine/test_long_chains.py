@@ -10,7 +10,7 @@ import pytest
 
 from penstock import Dataset
 from penstock.ends.run import bind
-from penstock.node import walk
+from penstock.plan import walk
 from tests.corners import Yielding, values
 
 CHAINS: dict[str, tuple[int, Callable[[Dataset[Any]], Dataset[Any]], list[int]]] = {
@@ -121,15 +121,20 @@ def test_a_plan_too_long_for_the_recursion_limit_says_so_and_what_to_write(end: 
         ENDS[end](ds)
 
 
-@pytest.mark.parametrize("length", [250, 400, 440, 480, 600])
-def test_a_plan_near_the_recursion_limit_runs_or_says_so(length: int) -> None:
+@pytest.mark.parametrize("length", range(260, 500, 40))
+@pytest.mark.parametrize("name", ["filter", "map_batches"])
+def test_a_plan_near_the_recursion_limit_runs_or_says_so(name: str, length: int) -> None:
+    # Running a map_batches takes more frames than opening it.
+    step = CHAINS["filter"][1] if name == "filter" else lambda ds: ds.map_batches(lambda rows: rows, 1)
     ds: Dataset[Any] = Dataset.range(3)
     for _ in range(length):
-        ds = ds.batch(1).unbatch().filter(lambda n: n >= 0) if length == 250 else ds.filter(lambda n: n >= 0)
+        ds = step(ds)
+    found: Any
     try:
-        assert values(ds) == [0, 1, 2]
+        found = values(ds)
     except RecursionError as error:
-        assert "steps deep" in str(error)
+        found = "clear" if "steps deep" in str(error) else str(error)
+    assert found in ([0, 1, 2], "clear")
 
 
 def test_a_bound_plan_has_its_facts_in_the_order_of_its_steps() -> None:

@@ -9,6 +9,7 @@ from tests.transforms.test_concatenate import CASE as CONCATENATE
 from tests.transforms.test_enumerate import CASE as ENUMERATE
 from tests.transforms.test_filter import CASE as FILTER
 from tests.transforms.test_flat_map import CASE as FLAT_MAP
+from tests.transforms.test_interleave import CASE as INTERLEAVE
 from tests.transforms.test_map import CASE as MAP
 from tests.transforms.test_map_batches import CASE as MAP_BATCHES
 from tests.transforms.test_prefetch import CASE as PREFETCH
@@ -25,7 +26,7 @@ from tests.transforms.test_zip import CASE as ZIP
 CASES = [
     *(MAP, MAP, MAP_BATCHES, RANDOM_MAP, ENUMERATE),
     *(FILTER, SHUFFLE, SHUFFLE, SHUFFLE_WHOLE, REPEAT, TAKE, SKIP, SHARD, CONCATENATE, ZIP),
-    *(FLAT_MAP, BATCH, UNBATCH),
+    *(FLAT_MAP, INTERLEAVE, BATCH, UNBATCH),
     *(CACHE, PREFETCH, APPLY),
 ]
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from penstock import Dataset
-from penstock.node import Node, walk
+from penstock.node import Node
 from penstock.optimizer import optimize as module
 from penstock.optimizer.optimize import optimize
 from penstock.optimizer.push_to_source import push_to_source
+from penstock.plan import walk
 from tests.corners import Counting, failing_at, outcomes, values
 
 

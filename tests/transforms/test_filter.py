@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock import UNKNOWN_CARDINALITY, Dataset
 from penstock.errors import SpecError
-from penstock.testing import Case, Failure, Stream, call, laws_for
+from penstock.testing import THREADS, Case, Failure, Stream, call, laws_for, laws_with
 from tests.laws.functions import PREDICATES, functions
 from tests.laws.sources import SOURCES
 
@@ -38,6 +38,7 @@ CASE = Case(
 )
 
 test_laws = laws_for(CASE, SOURCES)
+test_laws_with_threads = laws_for(CASE, SOURCES, laws_with(THREADS))
 
 
 def test_elements_for_which_the_predicate_is_true_are_kept() -> None:

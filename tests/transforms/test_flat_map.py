@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from penstock import UNKNOWN_CARDINALITY, Dataset
 from penstock.random import Key, Permutation
-from penstock.testing import Case, Failure, Stream, call, laws_for
+from penstock.testing import THREADS, Case, Failure, Stream, call, laws_for, laws_with
 from tests.laws.functions import kind
 from tests.laws.sources import SOURCES
 
@@ -103,6 +103,7 @@ CASE = Case(
 )
 
 test_laws = laws_for(CASE, SOURCES)
+test_laws_with_threads = laws_for(CASE, SOURCES, laws_with(THREADS))
 
 
 def test_datasets_come_one_after_another() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock import Dataset
 from penstock.errors import SpecError
-from penstock.testing import Case, Failure, Recording, Stream, call, laws_for, rows_of, stack
+from penstock.testing import THREADS, Case, Failure, Recording, Stream, call, laws_for, laws_with, rows_of, stack
 from penstock.testing.reference import in_groups
 from tests.laws.functions import kind
 from tests.laws.sources import SOURCES
@@ -56,6 +56,7 @@ CASE = Case(
 )
 
 test_laws = laws_for(CASE, SOURCES)
+test_laws_with_threads = laws_for(CASE, SOURCES, laws_with(THREADS))
 
 
 def test_runs_begin_at_multiples_of_the_batch_size() -> None:

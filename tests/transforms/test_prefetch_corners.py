@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from penstock import AUTOTUNE, Dataset
+from penstock.engine.threads import IDLE
 from tests.corners import Counting, Yielding, failing_at, outcomes, values
 
 SECONDS = 20.0
 
 
 def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("penstock")]
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith("penstock") and name != IDLE]
 
 
 class Reaching:

@@ -3,7 +3,8 @@
 from penstock.ends.describe import cardinality, element_spec, explain, length, show, show_html
 from penstock.ends.fold import get_single_element, reduce
 from penstock.ends.index import Lookup, getitem
-from penstock.ends.run import as_numpy_iterator, head, iterate, iterator, replay
+from penstock.ends.replay import replay
+from penstock.ends.run import as_numpy_iterator, head, iterate, iterator
 
 __all__ = [
     "Lookup",

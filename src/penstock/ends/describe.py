@@ -11,11 +11,13 @@ from penstock.depth import ask
 from penstock.ends.run import peek, prepare
 from penstock.engine.pass_facts import pass_facts
 from penstock.errors import CardinalityError
-from penstock.node import INFINITE, UNKNOWN, Node, rebuild, walk
+from penstock.nested import Flattening
+from penstock.node import INFINITE, UNKNOWN, Node
 from penstock.optimizer.explain import explain as explain_plans
 from penstock.optimizer.explain import show_spec
+from penstock.optimizer.optimize import optimize
+from penstock.plan import rebuild, walk
 from penstock.spec import Spec, TensorSpec, spec_of_element
-from penstock.transforms.flat_map import FlatMap
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -29,7 +31,7 @@ def cardinality(self: Dataset[Any]) -> int:
     >>> Dataset.range(10).batch(4).cardinality(), Dataset.range(10).repeat().cardinality()
     (3, -1)
     """
-    return ask(self._node, lambda node: node.cardinality())
+    return ask(self._node, lambda node: node.cardinality(), optimize)
 
 
 def length(self: Dataset[Any]) -> int:
@@ -65,17 +67,17 @@ def _spec(self: Dataset[Any]) -> Spec:
             raise CardinalityError(
                 "element_spec: the dataset is empty, so its spec is unknown; declare output_signature"
             )
-        spec = self._found_spec = _relaxed(spec_of_element(elements[0]), ask(self._node, _are_surely_batches))
+        spec = self._found_spec = _relaxed(spec_of_element(elements[0]), ask(self._node, _are_surely_batches, optimize))
     return spec
 
 
 def _known(self: Dataset[Any]) -> Spec | None:
-    return ask(self._node, lambda node: node.known_spec())
+    return ask(self._node, lambda node: node.known_spec(), optimize)
 
 
 def _are_surely_batches(node: Node) -> bool:
-    """Whether elements are batches whatever is in the datasets of a flat_map, which is taken for a source here."""
-    return rebuild(node, lambda step: walk(step)[-1] if isinstance(step, FlatMap) else step).yields_batches
+    """Whether elements are batches whatever is in the datasets that a function makes: its step counts as a source."""
+    return rebuild(node, lambda step: walk(step)[-1] if isinstance(step, Flattening) else step).yields_batches
 
 
 def _relaxed(spec: Spec, are_batches: bool) -> Spec:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from penstock.block import Block, Dense
-from penstock.node import Node, walk
+from penstock.node import Node
+from penstock.plan import walk
 from penstock.vectorize.function import ElementFunction
 
 _SAMPLE_ITEMS = 1 << 12

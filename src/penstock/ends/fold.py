@@ -10,6 +10,7 @@ from penstock.depth import ask
 from penstock.ends.run import iterate
 from penstock.errors import CardinalityError
 from penstock.node import INFINITE
+from penstock.optimizer.optimize import optimize
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -36,7 +37,7 @@ def reduce(self: Dataset[T], initial_state: S, reduce_func: Callable[[S, T], S])
     See also: get_single_element.
     """
     calls.function("reduce", "reduce_func", reduce_func)
-    if ask(self._node, lambda node: node.cardinality()) == INFINITE:
+    if ask(self._node, lambda node: node.cardinality(), optimize) == INFINITE:
         raise ValueError("reduce(): the dataset is endless; take(n) elements first")
     _, treedef = tree.flatten(initial_state)
     state = initial_state

@@ -12,7 +12,9 @@ from penstock.depth import ask, too_deep
 from penstock.ends.run import prepare
 from penstock.engine.pass_facts import pass_facts
 from penstock.engine.run import RunContext
-from penstock.node import Node, walk
+from penstock.node import Node
+from penstock.optimizer.optimize import optimize
+from penstock.plan import walk
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -91,7 +93,7 @@ class Lookup:
 
 
 def _slice(self: Dataset[T], part: slice) -> Dataset[T]:
-    size = ask(self._node, lambda node: node.cardinality())
+    size = ask(self._node, lambda node: node.cardinality(), optimize)
     counts_back = (part.start or 0) < 0 or (part.stop is not None and part.stop < 0)
     if size < 0 and (counts_back or part.step not in (None, 1)):
         raise TypeError(f"Dataset[{part}]: needs a known number of elements; use skip() and take()")

@@ -9,9 +9,9 @@ from penstock.depth import SHORT_PLAN_STEPS, ask, refuse_too_deep, too_deep
 from penstock.ends.fingerprint import fingerprint
 from penstock.engine.iterator import DatasetIterator
 from penstock.engine.pass_facts import pass_facts
-from penstock.node import Node, rebuild, walk
+from penstock.node import Node
 from penstock.optimizer.optimize import optimize
-from penstock.transforms.prefetch import Prefetch
+from penstock.plan import rebuild, walk
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -27,7 +27,7 @@ def prepare(written: Node, facts: Any = None) -> tuple[Node, Any]:
 def _prepare_without_threads(written: Node, facts: Any = None) -> tuple[Node, Any]:
     # Threads go after binding: facts, those that a cache keeps among them, are of all steps as written.
     plan, found = bind(written, facts)
-    return _optimized(rebuild(plan, lambda step: step.input if isinstance(step, Prefetch) else step), found)
+    return _optimized(rebuild(plan, lambda step: step.sequential()), found)
 
 
 def _optimized(plan: Node, found: Any) -> tuple[Node, Any]:
@@ -122,7 +122,7 @@ def as_numpy_iterator(self: Dataset[T]) -> DatasetIterator[T]:
 
     See also: iterator.
     """
-    spec = ask(self._node, lambda node: node.known_spec())
+    spec = ask(self._node, lambda node: node.known_spec(), optimize)
     if spec is not None and any(leaf.dtype is object for leaf in spec.leaves):
         for element in peek(self, 1):
             if any(isinstance(leaf, type(self)) for leaf in tree.flatten(element)[0]):
@@ -157,31 +157,3 @@ def head(self: Dataset[T], count: int = 5) -> list[T]:
     See also: take.
     """
     return peek(self, calls.count("head", "count", count, 0))
-
-
-def replay(self: Dataset[Any], error: BaseException) -> Any:
-    """Call the function that raised `error` again, on the same element, in this thread: for a debugger.
-
-    >>> ds = Dataset.range(3).map(lambda n: 1 // int(n))
-    >>> try:
-    ...     list(ds)
-    ... except ZeroDivisionError as error:
-    ...     failure = error
-    >>> try:
-    ...     ds.replay(failure)
-    ... except ZeroDivisionError as again:
-    ...     print(again)
-    integer division or modulo by zero
-
-    Returns:
-        What the function returns this time, if it does not raise.
-
-    Raises:
-        ValueError: `error` did not come from a function of a dataset.
-    """
-    again = getattr(error, "penstock_replay", None)
-    if again is None:
-        raise ValueError(
-            f"replay(): {error!r} was not raised by a function of a dataset; there is nothing to call again"
-        )
-    return again()

@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from penstock.block import Block
+from penstock.engine.statistics import QueueStatistics
 from penstock.node import Operator, State, advance
 from penstock.passes import ReadingPace
 
@@ -57,6 +58,7 @@ class BackgroundOperator:
         self._was_shared = False
         self._left_at = 0.0
         self._rows_left_with = 0
+        self._waited_seconds = 0.0
 
     def next_block(self, rows: int) -> Block | None:
         if self._ended:
@@ -107,7 +109,9 @@ class BackgroundOperator:
             self._ended = True
             raise
         self._block, self._taken = block, 0
-        self._judge_reader(began - self._left_at, time.perf_counter() - began)
+        waited = time.perf_counter() - began
+        self._waited_seconds += waited
+        self._judge_reader(began - self._left_at, waited)
         self._rows_left_with = 0 if block is None else block.rows
         return block
 
@@ -120,6 +124,20 @@ class BackgroundOperator:
                 self._pace.eager_reads = min(self._pace.eager_reads + 1, 2 * _EAGER_READS)
         else:
             self._pace.eager_reads = max(self._pace.eager_reads - _PATIENT_WEIGHT, 0)
+
+    def queue_statistics(self) -> QueueStatistics:
+        """How far ahead the thread is; its reader's waiting includes what that computed itself."""
+        producer, block = self._producer, self._block
+        at_hand = 0 if block is None else block.rows - self._taken
+        if producer is None:
+            return QueueStatistics(max(0, self._buffer_rows), at_hand, self._waited_seconds, 0.0, input_has_thread=True)
+        return QueueStatistics(
+            producer.ahead_rows,
+            at_hand + producer.ready_rows,
+            self._waited_seconds,
+            producer.rested_seconds,
+            input_has_thread=True,
+        )
 
     def get_state(self) -> State:
         return {"input": self._before, "taken": self._taken, "ended": self._ended}
@@ -148,6 +166,9 @@ class _Producer:
         self._results: SimpleQueue[tuple[State, Block | None, BaseException | None]] = SimpleQueue()
         self._credits: SimpleQueue[int] = SimpleQueue()
         self._outstanding = 0
+        self._computed_rows = 0
+        self._received_rows = 0
+        self.rested_seconds = 0.0
         self._grows = buffer_rows < 0
         self._ahead = 2 if self._grows else buffer_rows
         self._stopped = False
@@ -159,6 +180,16 @@ class _Producer:
         """Whether the thread has handed over all that it may compute, and so waits."""
         return self._outstanding == 0
 
+    @property
+    def ahead_rows(self) -> int:
+        """How many rows it may be ahead."""
+        return self._ahead
+
+    @property
+    def ready_rows(self) -> int:
+        """How many rows wait for the reader."""
+        return max(0, self._computed_rows - self._received_rows)
+
     def receive(self) -> tuple[State, Block | None]:
         """The next block and the state before it; waits for it."""
         starved = self._grows and self._results.empty()
@@ -167,6 +198,7 @@ class _Producer:
             raise error
         if block is not None:
             self._outstanding -= block.rows
+            self._received_rows += block.rows
             if starved and self._ahead * block.num_bytes < _MAX_AHEAD_BYTES * block.rows:
                 self.allow(self._ahead)
                 self._ahead *= 2
@@ -223,10 +255,13 @@ class _Producer:
             if self._restored is not None:
                 self._restore(*self._restored)
             while not self._stopped:
+                rests_since = time.perf_counter() if allowed == 0 else None
                 while allowed == 0 or not self._credits.empty():
                     allowed += self._credits.get()
                     if self._is_stopped():
                         return
+                if rests_since is not None:
+                    self.rested_seconds += time.perf_counter() - rests_since
                 state: Any = operator.get_state()
                 began = time.perf_counter()
                 block = operator.next_block(min(run, allowed))
@@ -234,6 +269,7 @@ class _Producer:
                     self._results.put((state, None, None))
                     return
                 allowed -= block.rows
+                self._computed_rows += block.rows
                 self._results.put((state, block, None))
                 if time.perf_counter() - began < _LONG_STEP_SECONDS and block.num_bytes < _MAX_RUN_BYTES:
                     run = min(2 * run, 65536)

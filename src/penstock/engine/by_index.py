@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from penstock.block import Block
+from penstock.blockwise import Blockwise
 from penstock.errors import StateError
-from penstock.node import Context, Node, Places, State, walk
+from penstock.node import Access, Context, IndexOnly, Node, Places, State
+from penstock.plan import walk
 
 _FIRST_WINDOW = 4096
 _LARGEST_WINDOW = 65536
+
+
+def parallel_below(node: Node) -> Blockwise | None:
+    """The first step with parallel calls that is reached from an index-only step through others of its kind."""
+    while isinstance(node, IndexOnly) and node.access is not Access.STREAM:
+        node = node.input_node
+        if isinstance(node, Blockwise) and node.settings is not None:
+            return node
+    return None
+
+
+class Located(NamedTuple):
+    """Rows whose places are known."""
+
+    places: Places
+    start: int
+    rows: int
 
 
 class IndexOperator:
@@ -28,6 +49,11 @@ class IndexOperator:
         self._shards = [step.global_index(1) for step in below]
 
     def next_block(self, rows: int) -> Block | None:
+        located = self.next_places(rows)
+        return None if located is None else located.places.gather(located.start, located.start + located.rows)
+
+    def next_places(self, rows: int) -> Located | None:
+        """Where the next `rows` rows are; fewer at the end, None after it."""
         if self._count >= 0:
             rows = min(rows, self._count - self._next)
             if rows <= 0:
@@ -35,11 +61,10 @@ class IndexOperator:
         window = self._window
         if window is None or self._used + rows > window.rows:
             window = self._look_ahead(rows)
-        start = self._used
-        block = window.gather(start, start + rows)
+        located = Located(window, self._used, rows)
         self._used += rows
         self._next += rows
-        return block
+        return located
 
     def _look_ahead(self, rows: int) -> Places:
         """Resolve the next window: a multiple of what is asked for, so that demands seldom straddle two."""
@@ -70,7 +95,11 @@ class IndexOperator:
             )
         self._window = None
 
-    def advance(self, state: State, rows: int) -> State | None:
+    def local_index(self, state: State) -> int:
+        """The index here that a state stands for."""
+        return self._node.local_index(int(state["index"]))
+
+    def advance(self, state: State, rows: int) -> State:
         index = self._node.local_index(int(state["index"])) + rows
         return {**state, "index": self._node.global_index(index if self._count < 0 else min(index, self._count))}
 

@@ -12,11 +12,15 @@ from typing import Any, Generic, TypeVar
 
 from penstock import calls
 from penstock.block import Block
+from penstock.engine.measured import PlanMeasures
 from penstock.engine.memory import Allocator
+from penstock.engine.report import verdict
 from penstock.engine.run import RunContext, open_node
 from penstock.engine.saved_state import VERSION, check_form, compare, facts_to_restore
+from penstock.engine.statistics import Statistics
 from penstock.errors import StateError
-from penstock.node import Node, Operator, State, advance, demand_is_exact
+from penstock.node import Node, Operator, State, advance
+from penstock.plan import demand_is_exact
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -54,8 +58,9 @@ class DatasetIterator(Generic[T_co]):
         self._described: dict[str, Any] | None = None
         self._start(*prepare(written, facts))
 
-    def _start(self, plan: Node, facts: Any) -> None:
+    def _start(self, plan: Node, facts: Any, measures: PlanMeasures | None = None) -> None:
         self._plan = plan
+        self._measures = measures or PlanMeasures(plan)
         self._facts = facts
         self._operator: Operator | None = None
         self._closed = False
@@ -153,7 +158,7 @@ class DatasetIterator(Generic[T_co]):
 
     def _open(self) -> Operator:
         if self._operator is None:
-            operator = open_node(self._plan, RunContext(self._prepare, self._allocator))
+            operator = open_node(self._plan, RunContext(self._prepare, self._allocator, self._measures.reader))
             if self._before is not None:
                 operator.set_state(self._before)
             self._adopt(operator)
@@ -212,6 +217,27 @@ class DatasetIterator(Generic[T_co]):
             "taken": taken,
         }
 
+    def stats(self) -> Statistics:
+        """What each step did since the iterator began, or since a state was loaded; while iterating and after the end.
+
+        >>> iterator = iter(Dataset.range(100).batch(10))
+        >>> len(list(iterator)), [(step.label, step.elements, step.bytes) for step in iterator.stats()]
+        (10, [('range(start=0, step=1, 100 numbers, int64)', 100, 800), ('batch(10)', 10, 800)])
+
+        `Statistics` and `OperatorStatistics` say what each number means; the whole prints as a table, and `as_dict()`
+        is for JSON.
+        """
+        return self._measures.statistics()[0]
+
+    def report(self) -> str:
+        """Which is the bottleneck, the loader or the training step; and if the loader, which step, and what to write.
+
+        >>> iterator = iter(Dataset.range(3))
+        >>> iterator.report()
+        'nothing to report yet: the loop has not asked for a second element'
+        """
+        return verdict(*self._measures.statistics())
+
     def _fingerprint(self) -> dict[str, Any]:
         if self._described is None:
             self._described = self._describe(self._written)
@@ -233,8 +259,9 @@ class DatasetIterator(Generic[T_co]):
         operator = None
         try:
             plan, facts = self._prepare(self._written, facts_to_restore(state, mine["plan"]))
+            measures = PlanMeasures(plan)
             if state["at"] is not None and not state["ended"]:
-                operator = open_node(plan, RunContext(self._prepare, self._allocator))
+                operator = open_node(plan, RunContext(self._prepare, self._allocator, measures.reader))
                 operator.set_state(state["at"])
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             if operator is not None:
@@ -246,7 +273,7 @@ class DatasetIterator(Generic[T_co]):
             ) from error
         # Only now: a state that is refused leaves the iterator where it was.
         self.close()
-        self._start(plan, facts)
+        self._start(plan, facts, measures)
         self._before, self._skip = state["at"], state["taken"]
         if operator is not None:
             self._adopt(operator)

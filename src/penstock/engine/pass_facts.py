@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from penstock.node import Node, walk
+from penstock.node import Node
+from penstock.plan import walk
 
 
 def pass_facts(node: Node, number: int, first: int = 0) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -10,11 +11,15 @@ from numpy.typing import NDArray
 
 from penstock.block import Block
 from penstock.depth import SHORT_PLAN_STEPS, too_deep
+from penstock.engine import threads
 from penstock.engine.background import BackgroundOperator
-from penstock.engine.by_index import IndexOperator
+from penstock.engine.by_index import IndexOperator, parallel_below
+from penstock.engine.measured import Measure, MeasuredOperator, is_by_index
 from penstock.engine.memory import Allocator
 from penstock.engine.pass_facts import pass_facts
-from penstock.node import Access, IndexOnly, Node, Operator, Source, State, advance
+from penstock.engine.remote import Remote
+from penstock.node import Epochs, Indices, Node, Operator, State, Step, advance
+from penstock.parallel import Parallel
 from penstock.passes import ReadingPace
 
 M = TypeVar("M")
@@ -24,26 +29,64 @@ Prepare = Callable[[Node, Any | None], tuple[Node, Any]]
 
 
 class RunContext:
-    """What one run of a plan shares between its operators; implements `penstock.node.Context`."""
+    """What one run of a plan shares between its operators; implements `penstock.node.Context`.
 
-    def __init__(self, prepare: Prepare, allocator: Allocator | None = None) -> None:
+    Args:
+        prepare: Makes the plans of datasets that user functions return ready to run.
+        allocator: Gives memory for batches.
+        reader: Who reads what is opened here; None where nothing is measured.
+    """
+
+    def __init__(self, prepare: Prepare, allocator: Allocator | None = None, reader: Measure | None = None) -> None:
         self._prepare = prepare
         self._allocator = allocator or Allocator()
         self._memos: dict[int, tuple[object, Any]] = {}
         self._epoch = 0
-        self.num_opened = 0
+        self._reader = reader
+        self._opened = [0]
+        self._remotes: dict[int, Remote] | None = None
 
     @property
     def epoch(self) -> int:
         return self._epoch
 
+    @property
+    def num_opened(self) -> int:
+        """How many operators were opened in this run, for the epoch that it began with."""
+        return self._opened[0]
+
     def open(self, node: Node, epoch: int | None = None) -> Operator:
-        self.num_opened += 1
+        self._opened[0] += 1
         context = self if epoch is None or epoch == self._epoch else self._at(epoch)
-        if isinstance(node, (Source, IndexOnly)) and node.access is not Access.STREAM:
-            return IndexOperator(node, context)
+        measure = None if self._reader is None else self._reader.below(node)
+        if measure is not None:
+            # What the node opens, now or later and in whatever thread, is measured as its input.
+            context = context._read_by(measure)
         # Not through a function of its own: each further frame per step shortens the longest plan that runs.
-        return node.open(context)
+        operator = context._by_index(node) if is_by_index(node) else node.open(context)
+        return operator if measure is None else MeasuredOperator(operator, measure)
+
+    def _by_index(self, node: Node) -> Operator:
+        step = parallel_below(node)
+        if step is None:
+            return IndexOperator(node, self)
+        from penstock.engine.parallel_index import ParallelIndexOperator
+
+        return ParallelIndexOperator(node, step, self)
+
+    def with_processes(self) -> tuple[RunContext, dict[int, Remote]]:
+        """This context for workers that hand steps on to processes, and those that they do."""
+        context = copy.copy(self)
+        remotes: dict[int, Remote] = {}
+        context._remotes = remotes
+        return context, remotes
+
+    def apply(self, step: Step, block: Block, epochs: Epochs, indices: Indices | int) -> Block:
+        settings = getattr(step, "settings", None)
+        if self._remotes is None or settings is None or settings.pace.way != "process":
+            return step.apply(block, self, epochs, indices)
+        remote = self._remotes.get(id(step)) or self._remotes.setdefault(id(step), Remote(step))
+        return remote.apply(block, epochs, indices)
 
     def open_nested(self, node: Node, pass_number: int, facts: Any | None = None) -> tuple[Operator, Any]:
         plan, facts = self._prepare(node, facts or pass_facts(node, pass_number, first=pass_number))
@@ -58,6 +101,17 @@ class RunContext:
     ) -> Operator:
         return BackgroundOperator(open_operator, buffer_rows, pace, is_shareable)
 
+    def in_parallel(
+        self, step: Step, source: Operator, settings: Parallel, *, is_row_by_row: bool = True, unit: int = 1
+    ) -> Operator:
+        # Imported when first needed: importing takes time, and most plans have no workers.
+        from penstock.engine.ordered import OrderedOperator
+
+        return OrderedOperator(step, source, settings, self, is_row_by_row=is_row_by_row, unit=unit)
+
+    def start_thread(self, work: Callable[[], None], name: str) -> None:
+        threads.start(work, name)
+
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         return self._allocator.allocate(shape, dtype)
 
@@ -68,9 +122,15 @@ class RunContext:
             found = self._memos[id(owner)] = (owner, make())
         return cast(M, found[1])
 
+    def _read_by(self, reader: Measure) -> RunContext:
+        other = RunContext.__new__(RunContext)  # copy.copy() takes longer than opening an operator
+        other.__dict__.update(self.__dict__)
+        other._reader = reader
+        return other
+
     def _at(self, epoch: int) -> RunContext:
         # Scratch is not shared: two epochs may run at the same time, in two threads.
-        other = RunContext(self._prepare, self._allocator)
+        other = RunContext(self._prepare, self._allocator, self._reader)
         other._epoch = epoch
         return other
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from penstock.node import Node, rebuild, walk
+from penstock.node import Node
 from penstock.optimizer.push_to_source import push_to_source
+from penstock.plan import rebuild, walk
 
 _MOST_ROUNDS = 1000
 # Each check asks all steps below: of longer plans that would be millions of questions.
@@ -32,11 +33,28 @@ def optimize(plan: Node) -> Node:
     apply = _checked if len(walk(plan)) <= _CHECKED_STEPS else _applied
     for _ in range(_MOST_ROUNDS):
         before = plan
-        for rule in RULES:
-            plan = rebuild(plan, lambda node, rule=rule: apply(rule, node))  # type: ignore[misc]
+        plan = rebuild(plan, lambda node: _improved(node, apply))
         if plan is before:
             return plan
     raise AssertionError(f"the rules {[rule.__name__ for rule in RULES]} do not come to an end on this plan")
+
+
+def _improved(node: Node, apply: Callable[[Rule, Node], Node]) -> Node:
+    """The node after each rule in turn; where one changed it, its new inputs too.
+
+    Else a long chain in which steps change places would take a round for each of them.
+    """
+    for rule in RULES:
+        changed = apply(rule, node)
+        if changed is node:
+            continue
+        inputs = changed.inputs
+        improved = list(inputs)
+        for again in RULES:
+            improved = [apply(again, part) for part in improved]
+        is_same = all(new is old for new, old in zip(improved, inputs, strict=True))
+        node = changed if is_same else changed.with_inputs(improved)
+    return node
 
 
 def _applied(rule: Rule, node: Node) -> Node:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from penstock.node import Blockwise, Node, Purity
+from penstock.blockwise import Blockwise
+from penstock.node import (
+    Node,
+    Purity,
+)
 from penstock.transforms.shard import Shard
 from penstock.transforms.skip import Skip
 from penstock.transforms.take import Take

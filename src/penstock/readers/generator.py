@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock import calls, tree
+from penstock import calls, policies, tree
 from penstock.block import Block, all_errors, concatenate, is_own_memory
 from penstock.columns import SCALAR_DTYPES, column_from_rows, component
 from penstock.errors import SpecError
+from penstock.faults import OnError, Retry
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
 from penstock.spec import Spec, TensorSpec, spec_of_value
 
@@ -40,6 +41,9 @@ def from_generator(
     output_shapes: Any = None,
     args: Sequence[Any] | None = None,
     output_signature: Any = None,
+    *,
+    on_error: OnError = "raise",
+    max_errors: int | float | None = None,
 ) -> Dataset[Any]:
     """Make elements of what a generator function yields.
 
@@ -56,6 +60,8 @@ def from_generator(
         args: What `generator` is called with, as NumPy values.
         output_signature: A `TensorSpec` for each component. Elements are converted to its dtypes, and refused where
             they do not fit. Without one, elements are taken as they come.
+        on_error: As in `map`, without `retry(...)`. Where the generator raises, it has ended all the same.
+        max_errors: As in `map`.
 
     Spec: `output_signature`, if given.
     Cardinality: unknown.
@@ -64,7 +70,9 @@ def from_generator(
 
     Raises:
         TypeError: `generator` cannot be called, or the signature holds something else than specs.
+        ValueError: `on_error` or `max_errors` is none of those values.
         SpecError: An element does not fit; raised in its place, names component, element and what was declared.
+        TooManyErrorsError: More elements failed than `max_errors`; raised in the place of the first that is too many.
 
     See also: from_tensor_slices, from_list.
     """
@@ -73,7 +81,9 @@ def from_generator(
     if args is not None and not isinstance(args, (tuple, list)):
         raise TypeError(f"from_generator(): args must be a tuple, but is {args!r}; write args=({args!r},)")
     values = tuple(component(value) for value in args or ())
-    return cls(Generator(generator, values, signature, calls.origin()))
+    policy = policies.asked("from_generator", on_error, max_errors, refused=(Retry,))
+    node = Generator(generator, values, signature, calls.origin())
+    return cls(policy.around(node, _name(generator), node.origin))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,9 +19,12 @@ from penstock.testing.laws import LAWS, Law
 from penstock.testing.observe import difference, observe, same
 from penstock.testing.reference import Failure, Recording, Stream, call, rows_of, stack
 from penstock.testing.strategies import chains_of, laws_for
+from penstock.testing.workers import PROCESSES, THREADS, laws_with
 
 __all__ = [
     "LAWS",
+    "PROCESSES",
+    "THREADS",
     "Case",
     "Chain",
     "Failure",
@@ -33,6 +36,7 @@ __all__ = [
     "chains_of",
     "difference",
     "laws_for",
+    "laws_with",
     "observe",
     "rows_of",
     "same",

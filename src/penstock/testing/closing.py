@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from penstock.engine.threads import IDLE
 from penstock.testing.case import Chain
 from penstock.testing.observe import HORIZON, first, observe, same
 
@@ -65,7 +66,8 @@ def _check(threads: set[threading.Thread], generators: set[int], when: str) -> N
     for generation in (0, 2):
         # An error that was raised may hold on to operators through its traceback until all garbage is collected.
         gc.collect(generation)
-        running = [thread.name for thread in threading.enumerate() if thread not in threads]
+        # Threads of the pool live on, without work.
+        running = [t.name for t in threading.enumerate() if t not in threads and t.name != IDLE]
         left = _open_generators - generators
         if not running and not left:
             return

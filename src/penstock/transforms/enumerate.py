@@ -9,7 +9,13 @@ import numpy as np
 
 from penstock import calls, tree
 from penstock.block import Block, Dense
-from penstock.node import Blockwise, Context, Epochs, Indices, Node
+from penstock.blockwise import Blockwise
+from penstock.node import (
+    Context,
+    Epochs,
+    Indices,
+    Node,
+)
 from penstock.spec import Spec, TensorSpec
 
 if TYPE_CHECKING:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from penstock import calls, tree
+from penstock import calls, policies, tree
 from penstock.block import Block, Dense
 from penstock.errors import SpecError
-from penstock.node import UNKNOWN, Context, Node, Operator, Purity, demand_is_exact
+from penstock.faults import OnError, Substitute
+from penstock.node import UNKNOWN, Context, Epochs, Indices, Node, Operator, Purity
+from penstock.parallel import Parallel
+from penstock.plan import demand_is_exact
 from penstock.spec import Spec
 from penstock.stream import SurplusOperator
 from penstock.vectorize.function import ElementFunction, purity_of
@@ -25,7 +28,16 @@ _MOST_ROWS = 1 << 17
 
 
 def filter_(
-    self: Dataset[T], predicate: Callable[..., Any], *, vectorize: bool = True, purity: str | None = None
+    self: Dataset[T],
+    predicate: Callable[..., Any],
+    num_parallel_calls: int | None = None,
+    deterministic: bool | None = None,
+    *,
+    executor: str = "auto",
+    vectorize: bool = True,
+    purity: str | None = None,
+    on_error: OnError = "raise",
+    max_errors: int | float | None = None,
 ) -> Dataset[T]:
     """Keep the elements for which `predicate` is true.
 
@@ -34,8 +46,13 @@ def filter_(
 
     Args:
         predicate: Called like the function of `map`; returns a bool, of Python or NumPy.
+        num_parallel_calls: As in `map`.
+        deterministic: As in `map`.
+        executor: As in `map`.
         vectorize: False runs the predicate once an element in any case.
         purity: "pure", "stateless" or "stateful" overrides what is read from the function's code.
+        on_error: As in `map`, without `substitute(...)`.
+        max_errors: As in `map`.
 
     Spec: kept.
     Cardinality: unknown.
@@ -44,13 +61,18 @@ def filter_(
 
     Raises:
         TypeError: `predicate` is no function.
+        ValueError: `num_parallel_calls`, `executor`, `purity`, `on_error` or `max_errors` is none of those values.
         SpecError: It returned something else than a bool; raised in the place of that element.
+        TooManyErrorsError: More elements failed than `max_errors`; raised in the place of the first that is too many.
 
-    See also: map, take_while.
+    See also: ignore_errors, map, take_while.
     """
     calls.function("filter", "predicate", predicate)
-    function = ElementFunction(predicate, "filter", calls.origin(), vectorize, purity_of("filter", purity))
-    return self._then(Filter(self._node, function))
+    settings = calls.parallel("filter", num_parallel_calls, deterministic, executor)
+    policy = policies.asked("filter", on_error, max_errors, refused=(Substitute,))
+    function = policy.function(predicate, calls.origin(), vectorize, purity_of("filter", purity))
+    node = Filter(self._node, function, settings)
+    return self._then(policy.around(node, function.name, function.origin, is_aligned=False))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +81,7 @@ class Filter(Node):
 
     input: Node
     predicate: ElementFunction
+    settings: Parallel | None = None
 
     @property
     def purity(self) -> Purity:
@@ -71,21 +94,80 @@ class Filter(Node):
         return UNKNOWN
 
     def open(self, context: Context) -> Operator:
-        return _FilterOperator(self, context.open(self.input), context)
+        source, step = context.open(self.input), Choosing(self.predicate)
+        if self.settings is not None:
+            return context.in_parallel(step, source, self.settings, is_row_by_row=False)
+        return _FilterOperator(self, step, source, context)
+
+    def sequential(self) -> Node:
+        return self if self.settings is None else replace(self, settings=None)
 
     def signature(self) -> str:
         return f"filter({self.predicate.name})"
 
     def label(self) -> str:
-        return f"{self.signature()}  # {self.predicate.describe(self.input.known_spec())}"
+        how = "" if self.settings is None else f"; {self.settings}"
+        return f"{self.signature()}  # {self.predicate.describe(self.input.known_spec())}{how}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """The step: of rows, those for which `predicate` is true, and its errors."""
+
+    predicate: ElementFunction
+
+    @property
+    def purity(self) -> Purity:
+        return self.predicate.purity
+
+    @property
+    def is_vectorised(self) -> bool:
+        return self.predicate.is_vectorised
+
+    def signature(self) -> str:
+        return f"filter({self.predicate.name})"
+
+    def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
+        verdicts = self.predicate.apply(block, context, indices)
+        errors = dict(verdicts.errors)
+        column = verdicts.columns[0] if verdicts.treedef == tree.LEAF else None
+        if isinstance(column, Dense) and column.dtype == np.bool_ and column.array.ndim == 1:
+            mask = column.array
+        else:
+            mask = self._judge_each(verdicts, errors, indices)
+        if errors:
+            mask = mask.copy()
+            mask[list(errors)] = True
+            block = Block(block.treedef, block.columns, block.rows, errors)
+        if not errors and mask.all():
+            return block
+        return block.take(np.flatnonzero(mask))
+
+    def _judge_each(self, verdicts: Block, errors: dict[int, Exception], indices: Indices | int) -> Any:
+        """The mask where not every verdict is a bool; the others become errors."""
+        mask = np.zeros(verdicts.rows, np.bool_)
+        for row, verdict in enumerate(verdicts.elements()):
+            if row in errors:
+                continue
+            if isinstance(verdict, (bool, np.bool_)) or (
+                isinstance(verdict, np.ndarray) and verdict.shape == () and verdict.dtype == bool
+            ):
+                mask[row] = bool(verdict)
+                continue
+            index = indices + row if isinstance(indices, int) else int(indices[row])
+            errors[row] = SpecError(
+                f"filter(): {self.predicate.name} returned {verdict!r} ({type(verdict).__name__}) for element "
+                f"{index}; return one bool, such as x > 0 or np.any(x)"
+            )
+        return mask
 
 
 class _FilterOperator(SurplusOperator):
     """Asks for as many rows as it takes by what was accepted so far, where running ahead is allowed."""
 
-    def __init__(self, node: Filter, source: Operator, context: Context) -> None:
+    def __init__(self, node: Filter, step: Choosing, source: Operator, context: Context) -> None:
         super().__init__(source)
-        self._predicate = node.predicate
+        self._step = step
         self._context = context
         self._node = node
         self._exact: bool | None = None
@@ -101,46 +183,11 @@ class _FilterOperator(SurplusOperator):
         block = self.source.next_block(rows)
         if block is None:
             return None
-        verdicts = self._predicate.apply(block, self._context, self._seen)
+        kept = self._step.apply(block, self._context, self._context.epoch, self._seen)
         self._seen += block.rows
-        kept = self._keep(block, verdicts)
         self._judged += block.rows
         self._kept += kept.rows
         return kept
-
-    def _keep(self, block: Block, verdicts: Block) -> Block:
-        errors = dict(verdicts.errors)
-        column = verdicts.columns[0] if verdicts.treedef == tree.LEAF else None
-        if isinstance(column, Dense) and column.dtype == np.bool_ and column.array.ndim == 1:
-            mask = column.array
-        else:
-            mask = self._judge_each(verdicts, errors)
-        if errors:
-            mask = mask.copy()
-            mask[list(errors)] = True
-            block = Block(block.treedef, block.columns, block.rows, errors)
-        if not errors and mask.all():
-            return block
-        return block.take(np.flatnonzero(mask))
-
-    def _judge_each(self, verdicts: Block, errors: dict[int, Exception]) -> Any:
-        """The mask where not every verdict is a bool; the others become errors."""
-        mask = np.zeros(verdicts.rows, np.bool_)
-        for row, verdict in enumerate(verdicts.elements()):
-            if row in errors:
-                continue
-            if isinstance(verdict, (bool, np.bool_)) or (
-                isinstance(verdict, np.ndarray) and verdict.shape == () and verdict.dtype == bool
-            ):
-                mask[row] = bool(verdict)
-                continue
-            index = self._seen - verdicts.rows + row
-            name = self._predicate.name
-            errors[row] = SpecError(
-                f"filter(): {name} returned {verdict!r} ({type(verdict).__name__}) for element {index}; "
-                "return one bool, such as x > 0 or np.any(x)"
-            )
-        return mask
 
     def own_state(self) -> Any:
         return self._seen

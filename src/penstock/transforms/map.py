@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from penstock import calls
+from penstock import calls, policies
 from penstock.block import Block
-from penstock.node import Blockwise, Context, Epochs, Indices, Node, Purity
+from penstock.blockwise import Blockwise
+from penstock.faults import OnError
+from penstock.node import (
+    Context,
+    Epochs,
+    Indices,
+    Node,
+    Purity,
+)
+from penstock.parallel import Parallel
 from penstock.spec import Spec
 from penstock.vectorize.function import ElementFunction, purity_of
 
@@ -24,8 +33,11 @@ def map_(
     num_parallel_calls: int | None = None,
     deterministic: bool | None = None,
     *,
+    executor: str = "auto",
     vectorize: bool = True,
     purity: str | None = None,
+    on_error: OnError = "raise",
+    max_errors: int | float | None = None,
 ) -> Dataset[R]:
     """Replace each element by what `map_func` makes of it.
 
@@ -39,28 +51,38 @@ def map_(
 
     Args:
         map_func: Gets an element's components as NumPy scalars and arrays, text as `str`.
-        num_parallel_calls: Accepted for tf.data's sake; calls run one after another as yet.
-        deterministic: Accepted for tf.data's sake; the order is always kept as yet.
+        num_parallel_calls: How many calls may run at the same time; AUTOTUNE for as many as help. By default they run
+            one after another.
+        deterministic: False hands parallel results out as they are done, whatever the order; else it is kept.
+        executor: "thread", "process" or "auto": threads where the function lets go of the GIL, processes where it does
+            not, by measurement on the first elements; `explain()` says which and why. Functions travel to processes by
+            cloudpickle, elements through shared memory.
         vectorize: False runs the function once an element in any case.
         purity: "pure", "stateless" or "stateful" overrides what is read from the function's code. Stateless functions
             (which may read files) run in any order, stateful ones once an element, in order, when it is asked for.
+        on_error: What becomes of an element that this step fails on: "raise", "skip", `penstock.retry(...)`,
+            `substitute(...)` or `quarantine(...)`. Errors of earlier steps stay what they are.
+        max_errors: How many elements may be left out in one pass: an int for a count, a float for a share of the
+            elements, judged from the 100th on and at the end.
 
     Spec: that of the function's results.
-    Cardinality: the input's.
-    Order: kept.  Random access: if the input has it and the function is not stateful.
-    Memory: one block.  State: the input's.
+    Cardinality: the input's; unknown where elements that fail are left out.
+    Order: kept.  Random access: if the input has it, the function is not stateful, and no element is left out.
+    Memory: one block; with parallel calls up to eight runs of elements for each.  State: the input's.
 
     Raises:
         TypeError: `map_func` is no function.
-        ValueError: `num_parallel_calls` or `purity` is none of the values above.
+        ValueError: `num_parallel_calls`, `executor`, `purity`, `on_error` or `max_errors` is none of the values above.
         SpecError: The function returns another structure than before; raised in the place of that element.
+        TooManyErrorsError: More elements failed than `max_errors`; raised in the place of the first that is too many.
 
-    See also: map_batches, random_map, filter, flat_map.
+    See also: ignore_errors, map_batches, random_map, filter, flat_map.
     """
     calls.function("map", "map_func", map_func)
-    calls.parallel("map", num_parallel_calls)
-    function = ElementFunction(map_func, "map", calls.origin(), vectorize, purity_of("map", purity))
-    return self._then(Map(self._node, (function,)))
+    settings = calls.parallel("map", num_parallel_calls, deterministic, executor)
+    policy = policies.asked("map", on_error, max_errors)
+    function = policy.function(map_func, calls.origin(), vectorize, purity_of("map", purity))
+    return self._then(policy.around(Map(self._node, (function,), settings), function.name, function.origin))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,10 +91,15 @@ class Map(Blockwise):
 
     input: Node
     functions: tuple[ElementFunction, ...]
+    settings: Parallel | None = None
 
     @property
     def purity(self) -> Purity:
         return max(function.purity for function in self.functions)
+
+    @property
+    def is_vectorised(self) -> bool:
+        return all(function.is_vectorised for function in self.functions)
 
     def known_spec(self) -> Spec | None:
         spec = self.input.known_spec()
@@ -86,9 +113,12 @@ class Map(Blockwise):
         return block
 
     def simplify(self) -> Node:
-        if isinstance(self.input, Map):
-            return Map(self.input.input, self.input.functions + self.functions)
+        if isinstance(self.input, Map) and self.input.settings == self.settings:
+            return replace(self, input=self.input.input, functions=self.input.functions + self.functions)
         return self
+
+    def sequential(self) -> Node:
+        return self if self.settings is None else replace(self, settings=None)
 
     def signature(self) -> str:
         return ", ".join(f"map({function.name})" for function in self.functions)
@@ -97,6 +127,7 @@ class Map(Blockwise):
         spec = self.input.known_spec()
         lines = []
         for function in self.functions:
-            lines.append(f"map({function.name})  # {function.describe(spec)}")
+            how = "" if self.settings is None else f"; {self.settings}"
+            lines.append(f"map({function.name})  # {function.describe(spec)}{how}")
             spec = function.output_spec(spec)
         return "\n".join(lines)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from penstock import calls
-from penstock.block import Block, all_errors
+import numpy as np
+
+from penstock import calls, policies
+from penstock.block import Block, all_errors, concatenate
 from penstock.errors import SpecError
+from penstock.faults import OnError
 from penstock.group import group, ungroup
-from penstock.node import Context, Node, Operator, Purity
+from penstock.node import Context, Epochs, Indices, Node, Operator, Purity
+from penstock.parallel import Parallel
 from penstock.spec import Spec
 from penstock.stream import SurplusOperator, exactly
 from penstock.vectorize.function import ElementFunction, purity_of
@@ -27,7 +31,11 @@ def map_batches(
     batch_size: int = 1024,
     *,
     num_parallel_calls: int | None = None,
+    deterministic: bool | None = None,
+    executor: str = "auto",
     purity: str | None = None,
+    on_error: OnError = "raise",
+    max_errors: int | float | None = None,
 ) -> Dataset[Any]:
     """Replace each run of `batch_size` elements by what `map_func` makes of them together.
 
@@ -42,8 +50,12 @@ def map_batches(
         map_func: Called like the function of `map`, with each component stacked: shape (rows, ...), text as an object
             array of `str`. Returns components with as many rows.
         batch_size: Elements per call; the last call may get fewer.
-        num_parallel_calls: Accepted for later; calls run one after another as yet.
+        num_parallel_calls: As in `map`.
+        deterministic: As in `map`.
+        executor: As in `map`.
         purity: "pure", "stateless" or "stateful" overrides what is read from the function's code.
+        on_error: As in `map`; a call that fails is that of each element of its run.
+        max_errors: As in `map`.
 
     Spec: rows of the function's results.
     Cardinality: the input's.
@@ -52,16 +64,19 @@ def map_batches(
 
     Raises:
         TypeError: `map_func` is no function.
-        ValueError: `batch_size` is below 1.
+        ValueError: `batch_size` is below 1, or one of the others none of the values above.
         SpecError: A result has another number of rows than came in; raised in the place of the run.
+        TooManyErrorsError: More elements failed than `max_errors`; raised in the place of the first that is too many.
 
     See also: map, batch, unbatch.
     """
     calls.function("map_batches", "map_func", map_func)
-    calls.parallel("map_batches", num_parallel_calls)
+    settings = calls.parallel("map_batches", num_parallel_calls, deterministic, executor)
     size = calls.count("map_batches", "batch_size", batch_size, 1)
-    function = ElementFunction(map_func, "map_batches", calls.origin(), False, purity_of("map_batches", purity))
-    return self._then(MapBatches(self._node, function, size))
+    policy = policies.asked("map_batches", on_error, max_errors)
+    function = policy.function(map_func, calls.origin(), False, purity_of("map_batches", purity))
+    node = MapBatches(self._node, function, size, settings)
+    return self._then(policy.around(node, function.name, function.origin))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +86,7 @@ class MapBatches(Node):
     input: Node
     function: ElementFunction
     batch_size: int
+    settings: Parallel | None = None
 
     @property
     def purity(self) -> Purity:
@@ -87,49 +103,87 @@ class MapBatches(Node):
         return self.input.cardinality()
 
     def open(self, context: Context) -> Operator:
-        return _MapBatchesOperator(self, context.open(self.input), context)
+        source, step = context.open(self.input), WholeRuns(self.function, self.batch_size)
+        if self.settings is not None:
+            return context.in_parallel(step, source, self.settings, is_row_by_row=False, unit=self.batch_size)
+        return _MapBatchesOperator(step, source, context)
+
+    def sequential(self) -> Node:
+        return self if self.settings is None else replace(self, settings=None)
 
     def signature(self) -> str:
         return f"map_batches({self.function.name}, {self.batch_size})"
 
+    def label(self) -> str:
+        return self.signature() if self.settings is None else f"{self.signature()}  # {self.settings}"
 
-class _MapBatchesOperator(SurplusOperator):
-    """Computes one run at a time."""
 
-    def __init__(self, node: MapBatches, source: Operator, context: Context) -> None:
-        super().__init__(source)
-        self._node = node
-        self._context = context
-        self._runs = 0
+@dataclass(frozen=True, slots=True)
+class WholeRuns:
+    """The step: `function` of each `batch_size` rows stacked, taken apart again."""
 
-    def produce(self, rows: int) -> Block | None:
-        block = exactly(self.source, self._node.batch_size)
-        if block is None:
-            return None
-        number = self._runs
-        self._runs += 1
-        first = number * self._node.batch_size
-        stacked = group(block, block.rows, "map_batches", first, self._context)
-        parts = ungroup(self._node.function.apply(stacked, self._context, first), "map_batches")
+    function: ElementFunction
+    batch_size: int
+
+    @property
+    def purity(self) -> Purity:
+        return self.function.purity
+
+    @property
+    def is_vectorised(self) -> bool:
+        return False
+
+    def signature(self) -> str:
+        return f"map_batches({self.function.name})"
+
+    def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
+        first, size = int(np.min(indices)), self.batch_size
+        parts = [
+            self._apply_to_one(block.slice(start, min(start + size, block.rows)), context, first + start)
+            for start in range(0, block.rows, size)
+        ]
+        return parts[0] if len(parts) == 1 else concatenate(parts)
+
+    def _apply_to_one(self, block: Block, context: Context, first: int) -> Block:
+        stacked = group(block, block.rows, "map_batches", first, context)
+        parts = ungroup(self.function.apply(stacked, context, first), "map_batches")
         if parts.errors:
             return self._failed(parts.errors[0], first, block.rows)
         if parts.rows != block.rows:
-            found = f"{self._node.function.name} was given {block.rows} rows and returned {parts.rows}"
+            found = f"{self.function.name} was given {block.rows} rows and returned {parts.rows}"
             return all_errors(SpecError(f"map_batches(): {found}; return as many"), block.rows)
         return parts
 
     def _failed(self, error: Exception, first: int, rows: int) -> Block:
         """The error of a run in the place of each of its elements, where it says the number of that element."""
         block = all_errors(error, rows)
-        function = self._node.function
+        function = self.function
         for row, own in block.errors.items():
             notes = getattr(own, "__notes__", [])
             if function.note(first) in notes:
                 notes[notes.index(function.note(first))] = function.note(first + row)
         return block
 
+
+class _MapBatchesOperator(SurplusOperator):
+    """Computes one run at a time."""
+
+    def __init__(self, step: WholeRuns, source: Operator, context: Context) -> None:
+        super().__init__(source)
+        self._step = step
+        self._context = context
+        self._seen = 0
+
+    def produce(self, rows: int) -> Block | None:
+        block = exactly(self.source, self._step.batch_size)
+        if block is None:
+            return None
+        first = self._seen
+        self._seen += block.rows
+        return self._step.apply(block, self._context, self._context.epoch, first)
+
     def own_state(self) -> Any:
-        return self._runs
+        return self._seen
 
     def set_own_state(self, state: Any) -> None:
-        self._runs = int(state)
+        self._seen = int(state)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from penstock import calls
-from penstock.node import Context, Node, Operator, demand_is_exact
+from penstock.node import Context, Node, Operator
 from penstock.passes import ReadingPace
+from penstock.plan import demand_is_exact
 from penstock.spec import Spec
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class Prefetch(Node):
             self.pace,
             is_shareable=lambda: not demand_is_exact(self.input),
         )
+
+    def sequential(self) -> Node:
+        return self.input
 
     def simplify(self) -> Node:
         return self.input if self.buffer_size == 0 else self

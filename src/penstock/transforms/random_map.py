@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from penstock import calls, random
+from penstock import calls, policies, random
 from penstock.block import Block
-from penstock.node import Blockwise, Context, Epochs, Indices, Node, Purity
+from penstock.blockwise import Blockwise
+from penstock.faults import OnError
+from penstock.node import Context, Epochs, Indices, Node, Purity
+from penstock.parallel import Parallel
 from penstock.passes import PassCounter, bind_pass
 from penstock.spec import Spec
 from penstock.vectorize.function import ElementFunction, purity_of
@@ -26,9 +29,13 @@ def random_map(
     map_func: Callable[..., R],
     seed: int | None = None,
     num_parallel_calls: int | None = None,
+    deterministic: bool | None = None,
     *,
+    executor: str = "auto",
     rerandomize_each_iteration: bool = True,
     purity: str | None = None,
+    on_error: OnError = "raise",
+    max_errors: int | float | None = None,
 ) -> Dataset[R]:
     """Replace each element by what `map_func` makes of it with random numbers of the element's own.
 
@@ -44,9 +51,13 @@ def random_map(
         map_func: Called like the function of `map`, with a `numpy.random.Generator` as a further, last argument, which
             it must not keep.
         seed: Any whole number; drawn from the operating system if not given.
-        num_parallel_calls: Accepted for later; calls run one after another as yet.
+        num_parallel_calls: As in `map`.
+        deterministic: As in `map`.
+        executor: As in `map`.
         rerandomize_each_iteration: Draw other numbers in each iteration and epoch.
         purity: "stateless" or "stateful" overrides what is read from the function's code.
+        on_error: As in `map`; a further call gets the same random numbers.
+        max_errors: As in `map`.
 
     Spec: that of the function's results.
     Cardinality: the input's.
@@ -55,16 +66,21 @@ def random_map(
 
     Raises:
         TypeError: `map_func` is no function, or `seed` no whole number.
+        ValueError: `num_parallel_calls`, `executor`, `purity`, `on_error` or `max_errors` is none of those values.
+        TooManyErrorsError: More elements failed than `max_errors`; raised in the place of the first that is too many.
 
     See also: map, random.
     """
     calls.function("random_map", "map_func", map_func)
-    calls.parallel("random_map", num_parallel_calls)
+    settings = calls.parallel("random_map", num_parallel_calls, deterministic, executor)
     number = calls.seed("random_map", seed)
     chosen = purity_of("random_map", purity)
-    function = ElementFunction(map_func, "random_map", calls.origin(), False, chosen)
+    policy = policies.asked("random_map", on_error, max_errors)
+    function = policy.function(map_func, calls.origin(), False, chosen)
     key = random.fresh_seed() if number is None else number
-    return self._then(RandomMap(self._node, function, key, PassCounter(), bool(rerandomize_each_iteration)))
+    counter = PassCounter()
+    node = RandomMap(self._node, function, key, counter, bool(rerandomize_each_iteration), settings)
+    return self._then(policy.around(node, function.name, function.origin))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +92,7 @@ class RandomMap(Blockwise):
     seed: int
     counter: PassCounter = field(repr=False)
     rerandomizes: bool
+    settings: Parallel | None = None
     pass_number: int = 0
 
     @property
@@ -94,6 +111,9 @@ class RandomMap(Blockwise):
     def is_positional(self) -> bool:
         return True
 
+    def sequential(self) -> Node:
+        return self if self.settings is None else replace(self, settings=None)
+
     def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
         if block.treedef is None:
             return block
@@ -108,3 +128,6 @@ class RandomMap(Blockwise):
 
     def signature(self) -> str:
         return f"random_map({self.function.name})"
+
+    def label(self) -> str:
+        return self.signature() if self.settings is None else f"{self.signature()}  # {self.settings}"

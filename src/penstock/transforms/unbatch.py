@@ -9,7 +9,8 @@ from penstock.block import Block
 from penstock.depth import ask
 from penstock.errors import SpecError
 from penstock.group import ungroup
-from penstock.node import UNKNOWN, Context, Node, Operator, demand_is_exact
+from penstock.node import UNKNOWN, Context, Node, Operator
+from penstock.plan import demand_is_exact
 from penstock.spec import Spec, unbatched
 from penstock.stream import SurplusOperator
 

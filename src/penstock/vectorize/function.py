@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import starmap
@@ -115,6 +116,11 @@ class ElementFunction:
             traced = self._trace(spec)
             return f"per element: {traced}" if isinstance(traced, str) else "vectorised"
         return self.way or "not known before the first element"
+
+    @property
+    def is_vectorised(self) -> bool:
+        """Whether it is known to run on whole blocks."""
+        return self.way == "vectorised"
 
     def note(self, index: int) -> str:
         """What an error of the call for element `index` is told about where it comes from."""
@@ -249,12 +255,22 @@ class ElementFunction:
                     # It writes where its code did not show it, and is pure: all rows are called anew, on copies.
                     self._writes = True
                     return self._call(block, indices, good, extra)
-                errors[len(results) + len(errors)] = error
+                row = len(results) + len(errors)
+                last = None if extra is None else partial(extra, places[row])
+                failure, result = self._call_again(error, block.slice(row, row + 1), last)
+                if failure is None:
+                    results.append(self._returned.keep(result))
+                else:
+                    errors[row] = failure
         computed = range(rows) if not errors else [row for row in range(rows) if row not in errors]
         collected = self._results.collect(results, computed, errors) if results else None
         for row, failure in errors.items():
             self._note(failure, block, row, places[row], indices, extra)
         return collected, errors
+
+    def _call_again(self, error: Exception, row: Block, last: Callable[[], Any] | None) -> tuple[Exception | None, Any]:
+        """What stands for a call that failed: the error, or None and a result."""
+        return error, None
 
     def _call_with_scalars(self, proof: ScalarProof, block: Block) -> Block | None:
         """Results of all rows, called with plain Python numbers; None where a row raises: then each is called anew."""
@@ -304,7 +320,7 @@ class ElementFunction:
         error.add_note(self.note(index))
         if hasattr(error, "__dict__") and not hasattr(error, "penstock_replay"):
             last = None if extra is None else partial(extra, place)
-            error.penstock_replay = Replay(self, block.slice(row, row + 1), last)  # type: ignore[attr-defined]
+            error.penstock_replay = Replay(self, block.slice(row, row + 1), last, index)  # type: ignore[attr-defined]
 
 
 class _Form:
@@ -329,20 +345,30 @@ class _Form:
 
 
 class Replay:
-    """One failed call: the function, the element it failed on, and how a last argument is made if there is one."""
+    """One failed call, to be made again.
 
-    def __init__(self, function: ElementFunction, row: Block, last: Callable[[], Any] | None) -> None:
-        self._function = function
-        self._row = row
-        self._last = last
+    Attributes:
+        function: What was called.
+        row: The element that it failed on.
+        last: How a last argument is made, if there is one.
+        index: The element's number.
+    """
+
+    def __init__(
+        self, function: ElementFunction, row: Block, last: Callable[[], Any] | None, index: int | None = None
+    ) -> None:
+        self.function = function
+        self.row = row
+        self.last = last
+        self.index = index
 
     def __call__(self) -> Any:
         """Call the function on the element again, in this thread, on a copy of it."""
-        extras = None if self._last is None else iter([self._last()])
-        return next(self._function._calls(self._row, extras))
+        extras = None if self.last is None else iter([self.last()])
+        return next(self.function._calls(self.row, extras))
 
     def __reduce__(self) -> Any:
-        return Replay, (self._function, self._row, None)
+        return Replay, (self.function, self.row, None, self.index)
 
 
 def purity_of(method: str, name: str | None) -> Purity | None:

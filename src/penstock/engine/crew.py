@@ -1,0 +1,159 @@
+"""The workers of one parallel step: threads that take runs from a queue, and end within a second."""
+
+from __future__ import annotations
+
+import time
+import warnings
+import weakref
+from collections.abc import Callable
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from penstock.block import Block
+from penstock.engine import threads
+from penstock.node import State
+
+_SECONDS_TO_STOP = 1.0
+
+
+class Run:
+    """Some consecutive rows of a step's input, and what became of them.
+
+    Attributes:
+        first: Index of the first row.
+        rows: How many of the input.
+        before: The source's state before them.
+        block: The rows; None once they have been worked on.
+        skip: Rows of the result that were handed out before the state that this run was pulled from.
+        result: The step's rows, once `is_done`, or else `error`, which did not stand in a row.
+        began, seconds, cpu_seconds: When a worker took it, for how long, and how long that thread computed.
+    """
+
+    __slots__ = (
+        *("before", "began", "block", "cpu_seconds", "error", "first", "is_done", "result", "rows", "seconds", "skip"),
+    )
+
+    def __init__(self, first: int, block: Block | None, rows: int, before: State, skip: int = 0) -> None:
+        self.first = first
+        self.rows = rows
+        self.before = before
+        self.block = block
+        self.skip = skip
+        self.result: Block | None = None
+        self.error: BaseException | None = None
+        self.is_done = False
+        self.began = 0.0
+        self.seconds = 0.0
+        self.cpu_seconds = 0.0
+
+    def work(self, apply: Callable[[Block, int], Block]) -> None:
+        """Let `apply` make the result, in this thread."""
+        self.began = time.perf_counter()
+        computed = time.thread_time()
+        block, self.block = self.block, None
+        try:
+            assert block is not None
+            self.result = apply(block, self.first)
+        except BaseException as error:
+            self.error = error
+        self.seconds = time.perf_counter() - self.began
+        self.cpu_seconds += time.thread_time() - computed
+
+
+class Crew:
+    """Pool threads that work for one operator, from its first run to its end.
+
+    Args:
+        name: The step, for the names of threads and the warning about one that does not return.
+        work: The operator's method that is called with each run, in one of the threads; must not raise.
+    """
+
+    def __init__(self, name: str, work: Callable[[Run], None]) -> None:
+        self._name = name
+        self._work = work
+        self._tasks: SimpleQueue[Run | None] = SimpleQueue()
+        self._done: SimpleQueue[Run] = SimpleQueue()
+        self._left: SimpleQueue[None] = SimpleQueue()
+        self._started = 0
+        self.size = 0
+        self.is_closed = False
+
+    def submit(self, run: Run) -> None:
+        """Queue a run for whoever of the crew is free."""
+        self._tasks.put(run)
+
+    def resize(self, size: int) -> None:
+        """Let so many threads work; those that are too many end after what they are at."""
+        while self.size < size:
+            self.size += 1
+            self._started += 1
+            threads.start(partial(_serve, self._tasks, self._left, weakref.ref(self)), f"penstock-{self._name}")
+        while self.size > size:
+            self.size -= 1
+            self._tasks.put(None)
+
+    def receive(self, timeout: float | None = None) -> Run | None:
+        """A run that is done; waits for one, at most for `timeout` seconds."""
+        try:
+            return self._done.get(timeout != 0, timeout or None)
+        except Empty:
+            return None
+
+    def close(self, interrupt: Callable[[], Any] | None = None) -> None:
+        """End the threads; those inside a user function that does not return are left behind, and named.
+
+        Args:
+            interrupt: Called when some thread has not returned after a fifth of the time, to end what it waits for.
+        """
+        if self.is_closed:
+            return
+        self.is_closed = True
+        try:
+            while True:
+                self._tasks.get_nowait()
+        except Empty:
+            pass
+        for _ in range(self.size):
+            self._tasks.put(None)
+        waiting = self._await_all(_SECONDS_TO_STOP / 5)
+        if waiting and interrupt is not None:
+            interrupt()
+        if waiting and self._await_all(_SECONDS_TO_STOP * 4 / 5):
+            warnings.warn(
+                f"{self._name}: a thread is still inside a user function and is left behind; what it computes is "
+                "thrown away",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    def _await_all(self, seconds: float) -> int:
+        """How many threads have not left after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while self._started:
+            try:
+                self._left.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                break
+            self._started -= 1
+        return self._started
+
+    def _perform(self, run: Run) -> bool:
+        """Work on a run, in one of the threads; False if there is nothing more to do."""
+        if not self.is_closed:
+            self._work(run)
+            self._done.put(run)
+        return not self.is_closed
+
+
+def _serve(tasks: SimpleQueue[Run | None], left: SimpleQueue[None], crew: weakref.ref[Crew]) -> None:
+    # While it waits, a thread keeps no operator that nobody reads from any more, nor what it has computed.
+    try:
+        while True:
+            run = tasks.get()
+            employer = crew()
+            if run is None or employer is None or not employer._perform(run):
+                return
+            del run, employer
+    finally:
+        left.put(None)

@@ -1,0 +1,113 @@
+"""An exception as what can travel to another process: its type, arguments, notes, causes, and traceback as text."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import traceback
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from penstock import calls
+from penstock.engine.pickles import dumps_for_parent
+
+_MOST_CAUSES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PackedError:
+    """One exception.
+
+    Attributes:
+        pickled: Exceptions that say the same, the best first; the last one can be read anywhere.
+        notes: Notes beyond its own.
+        cause: What it was raised from.
+        context: What was handled when it was raised.
+        hides_context: Whether it was raised `from` something, None included.
+    """
+
+    pickled: tuple[bytes, ...]
+    notes: tuple[str, ...]
+    cause: PackedError | None
+    context: PackedError | None
+    hides_context: bool
+
+
+def pack_error(error: BaseException, causes: int = _MOST_CAUSES) -> PackedError:
+    """`error` with at most so many causes; it loses what only its own process can use."""
+    text = _traceback_text(error.__traceback__)
+    notes = (f"traceback in worker process {os.getpid()}:\n{text}",) if text else ()
+    cause, context = (
+        None if each is None or not causes else pack_error(each, causes - 1)
+        for each in (error.__cause__, error.__context__ if error.__context__ is not error.__cause__ else None)
+    )
+    return PackedError(_pickled(error), notes, cause, context, error.__suppress_context__)
+
+
+def unpack_error(packed: PackedError) -> BaseException:
+    """The exception that `packed` was made of, as like it as this process can make it."""
+    error = _first_readable(packed.pickled)
+    for note in packed.notes:
+        error.add_note(note)
+    error.__cause__ = None if packed.cause is None else unpack_error(packed.cause)
+    error.__context__ = error.__cause__ if packed.context is None else unpack_error(packed.context)
+    error.__suppress_context__ = packed.hides_context
+    return error
+
+
+def _pickled(error: BaseException) -> tuple[bytes, ...]:
+    notes = _notes(error)
+    plain = pickle.dumps(_Parts(RuntimeError, (f"{type(error).__name__}: {error}",), notes))
+    parts = _Parts(type(error), error.args, dict(error.__dict__)), _Parts(type(error), (str(error),), notes)
+    for form in (error, *parts):
+        try:
+            pickled = dumps_for_parent(form)
+            found = _read(pickled)
+            # One whose __init__ takes other arguments than it passes on may come back as something else.
+            if type(found) is type(error) and str(found) == str(error):
+                return pickled, plain
+        except Exception:
+            continue
+    return (plain,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """An exception that is put together without its __init__."""
+
+    kind: type[BaseException]
+    args: tuple[Any, ...]
+    attributes: dict[str, Any]
+
+
+def _read(pickled: bytes) -> BaseException:
+    found = pickle.loads(pickled)
+    if not isinstance(found, _Parts):
+        error: BaseException = found
+        return error
+    error = found.kind.__new__(found.kind, *found.args)
+    error.args = found.args
+    error.__dict__.update(found.attributes)
+    return error
+
+
+def _first_readable(forms: tuple[bytes, ...]) -> BaseException:
+    for form in forms[:-1]:
+        try:
+            return _read(form)
+        except Exception:  # its class is not to be found here
+            continue
+    return _read(forms[-1])
+
+
+def _notes(error: BaseException) -> dict[str, Any]:
+    notes = getattr(error, "__notes__", None)
+    return {"__notes__": [str(note) for note in notes]} if notes else {}
+
+
+def _traceback_text(trace: TracebackType | None) -> str:
+    """The frames of the user's code and of libraries that it called."""
+    while trace is not None and calls.is_ours(trace.tb_frame):
+        trace = trace.tb_next
+    return "".join(traceback.format_tb(trace)).rstrip()

@@ -1,0 +1,330 @@
+"""Several runs of one step at once, handed out in order, with the same exact state as one after another."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from penstock.block import Block
+from penstock.engine.autotune import Tuner
+from penstock.engine.choice import Choice
+from penstock.engine.crew import Crew, Run
+from penstock.engine.remote import Remote
+from penstock.node import Context, Operator, State, Step, advance
+from penstock.parallel import AUTOTUNE, Parallel
+from penstock.stream import exactly
+
+_THREAD_RUN_SECONDS = 0.002
+_PROCESS_RUN_SECONDS = 0.005
+_MOST_RUN_ROWS = 1 << 16
+_MOST_RUN_BYTES = 1 << 22
+_RUNS_PER_WORKER = 2  # in the queue and at work: one more than is at work, so that no worker waits for the next
+_WAITING_PER_WORKER = 6  # done before an earlier one is
+_MOST_WAITING_BYTES = 1 << 28
+
+
+class _Log(list[list[int]]):
+    """The runs, as first row and rows, that were handed over since a state was taken, in their order.
+
+    It is part of that state, and goes on growing with it: whoever keeps a state and counts the rows that came after it
+    can go back to it, and gets the same rows again.
+    """
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
+class OrderedOperator:
+    """Hands runs of its source's rows to workers, and their results on in the order of the source.
+
+    Only the thread that asks for rows runs the source, and only while it asks: so what runs ahead is bounded by the
+    runs in flight, in count and bytes, and whoever wants more ahead puts a `prefetch` behind it. Runs grow until one
+    takes two milliseconds, so that what a hand-over costs does not count.
+
+    The state is that of the source before the oldest run that is not wholly handed over, and what was handed over
+    since: the form that the sequential operator has, with `taken` added. Where the order is free, `spans` are the runs
+    after it that were handed over, and `order` those that were since the state was taken.
+
+    Args:
+        step: What is done with each run, possibly in several threads or in other processes.
+        source: The rows.
+        settings: What the user asked for.
+        context: That of the plan's run.
+        is_row_by_row: Whether row i out is of row i in, so that rows are skipped without working on them.
+        unit: Rows of a run are a multiple of this, but for the last.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        source: Operator,
+        settings: Parallel,
+        context: Context,
+        *,
+        is_row_by_row: bool,
+        unit: int = 1,
+    ) -> None:
+        self._step = step
+        self._source = source
+        self._settings = settings
+        self._pace = settings.pace
+        self._context = context
+        self._is_row_by_row = is_row_by_row
+        # As the sequential operators call them.
+        self._source_name, self._index_name = ("input", "rows") if is_row_by_row else ("source", "own")
+        self._unit = unit
+        self._next = 0
+        self._ended = False
+        self._runs: deque[Run] = deque()
+        self._unfinished = 0
+        self._waiting_bytes = 0
+        self._current: Run | None = None
+        self._taken = 0
+        self._restored: State = None
+        self._spans: list[list[int]] = []
+        self._handed_over: list[list[int]] = []
+        self._logs: weakref.WeakSet[_Log] = weakref.WeakSet()
+        self._order: deque[int] = deque()
+        self._crew: Crew | None = None
+        self._choice = Choice(settings, step)
+        self._tuner = Tuner(settings)
+        self._remote = Remote(step)
+
+    def next_block(self, rows: int) -> Block | None:
+        while True:
+            self._collect(0)
+            self._fill()
+            if not self._runs:
+                return None
+            run = self._next_done()
+            if run is None:
+                began = time.perf_counter()
+                self._collect(None)
+                self._tuner.waited(time.perf_counter() - began)
+                continue
+            block = self._hand_out(run, rows)
+            if block is not None:
+                return block
+
+    def _fill(self) -> None:
+        """Pull as many runs as may be in flight."""
+        if self._settings.calls == AUTOTUNE and self._pace.way in ("thread", "process"):
+            self._tuner.adjust(self._crew, self._is_full())
+        while not self._ended and self._has_room():
+            run = self._pull()
+            if run is None:
+                self._ended = True
+                return
+            self._runs.append(run)
+            if run.block is None:
+                run.is_done = True
+            elif self._pace.way == "inline":
+                run.work(self._apply)
+                self._finish(run)
+            else:
+                self._crew_of(self._choice.workers or self._tuner.workers).submit(run)
+                self._unfinished += 1
+
+    def _has_room(self) -> bool:
+        if self._pace.way == "inline":
+            return not self._runs
+        if not self._pace.way:
+            return self._choice.wants_more(self._unfinished)
+        if self._order and self._order[0] >= self._next:
+            return True  # nothing can be handed over before that run
+        return self._unfinished < self._tuner.workers * _RUNS_PER_WORKER and not self._is_full()
+
+    def _is_full(self) -> bool:
+        waiting = len(self._runs) - self._unfinished
+        return waiting > self._tuner.workers * _WAITING_PER_WORKER or self._waiting_bytes > _MOST_WAITING_BYTES
+
+    def _crew_of(self, workers: int) -> Crew:
+        if self._crew is None:
+            self._crew = Crew(self._step.signature(), self._work)
+        if self._crew.size < workers:
+            self._crew.resize(workers)
+        return self._crew
+
+    def _pull(self) -> Run | None:
+        """The next run of the source; what was handed out before the state that this began from is left out."""
+        rows = self._pace.run_rows * self._unit
+        while True:
+            before = self._source.get_state()
+            skip = 0
+            if self._spans:
+                first, length, taken = self._spans[0]
+                if first <= self._next:
+                    rows, skip = length, max(0, taken)
+                    del self._spans[0]
+                else:
+                    rows, taken = min(rows, first - self._next), 0
+            else:
+                taken = 0
+            try:
+                block = (
+                    exactly(self._source, rows) if skip or taken or self._unit > 1 else self._source.next_block(rows)
+                )
+            except Exception as error:
+                run = Run(self._next, None, 0, before)
+                run.error = error
+                return run
+            if block is None:
+                return None
+            first = self._next
+            self._next += block.rows
+            if taken >= 0:
+                self._restored = None
+                return Run(first, block, block.rows, before, skip=taken)
+
+    def _work(self, run: Run) -> None:
+        """Called in a thread of the crew."""
+        if self._pace.way == "process":
+            run.work(lambda block, first: self._remote.apply(block, self._context.epoch, first))
+            # What the process computed counts as computing.
+            run.cpu_seconds = run.seconds
+        else:
+            run.work(self._apply)
+
+    def _apply(self, block: Block, first: int) -> Block:
+        return self._step.apply(block, self._context, self._context.epoch, first)
+
+    def _collect(self, timeout: float | None) -> None:
+        """Take what is done; with a timeout of None wait until something is."""
+        while self._unfinished and self._crew is not None:
+            run = self._crew.receive(timeout)
+            if run is None:
+                return
+            self._unfinished -= 1
+            self._finish(run)
+            timeout = 0
+
+    def _finish(self, run: Run) -> None:
+        run.is_done = True
+        if run.result is not None:
+            self._waiting_bytes += run.result.num_bytes
+            if not self._pace.way:
+                self._choice.observe(run)
+            self._tuner.observe(run)
+            self._set_run_rows(run, run.result.num_bytes)
+
+    def _set_run_rows(self, run: Run, num_bytes: int) -> None:
+        """Let the next runs take as long as a hand-over is cheap beside."""
+        target = _PROCESS_RUN_SECONDS if self._pace.way == "process" else _THREAD_RUN_SECONDS
+        length = self._pace.run_rows
+        if run.rows != length * self._unit:
+            return
+        if run.seconds < target / 2 and length < _MOST_RUN_ROWS and num_bytes < _MOST_RUN_BYTES:
+            self._pace.run_rows = 2 * length
+        elif run.seconds > 2 * target and length > 1:
+            self._pace.run_rows = max(1, length // 2)
+
+    def _next_done(self) -> Run | None:
+        """The run to hand out from, if it is done."""
+        oldest = self._runs[0]
+        if self._current is not None:
+            return self._current
+        if self._order:
+            return next((run for run in self._runs if run.is_done and run.first == self._order[0]), None)
+        if oldest.is_done:
+            return oldest
+        # What is left to be skipped after a resume was handed out of the oldest runs.
+        if self._settings.deterministic or self._taken:
+            return None
+        return next((run for run in self._runs if run.is_done), None)
+
+    def _hand_out(self, run: Run, rows: int) -> Block | None:
+        """Up to `rows` rows of a run; None where it has no more."""
+        if run.error is not None:
+            error, run.error = run.error, None
+            self._drop(run)
+            raise error
+        result = run.result
+        assert result is not None
+        if run is not self._current:
+            self._current, self._taken = run, max(self._taken, run.skip)
+            if self._order:
+                self._order.popleft()
+            for log in self._logs:
+                log.append([run.first, run.rows])
+        start = self._taken
+        if start >= result.rows:
+            self._drop(run, self._taken - result.rows)
+            return None
+        self._taken = stop = min(result.rows, start + rows)
+        if stop == result.rows:
+            self._drop(run)
+        return result.slice(start, stop)
+
+    def _drop(self, run: Run, taken: int = 0) -> None:
+        """Forget a run that was handed over; `taken` rows of the next one were too."""
+        if run.result is not None:
+            self._waiting_bytes -= run.result.num_bytes
+        self._current, self._taken = None, taken
+        if run is self._runs[0]:
+            self._runs.popleft()
+            oldest = self._runs[0].first if self._runs else self._next
+            self._handed_over = [span for span in self._handed_over if span[0] > oldest]
+        else:
+            self._runs.remove(run)
+            self._handed_over.append([run.first, run.rows, -1])
+
+    def get_state(self) -> State:
+        if self._restored is not None and not self._runs and self._settings.deterministic:
+            return self._restored
+        state: dict[str, Any] = {} if self._is_row_by_row else {"taken": 0}
+        if not self._settings.deterministic:
+            state["order"] = log = _Log()
+            if self._current is not None:
+                log.append([self._current.first, self._current.rows])
+            self._logs.add(log)
+        if not self._runs:
+            return {**state, self._index_name: self._next, self._source_name: self._source.get_state()}
+        oldest = self._runs[0]
+        state |= {self._index_name: oldest.first, self._source_name: oldest.before}
+        spans = sorted([*self._handed_over, *(span for span in self._spans if span[2])])
+        if not self._settings.deterministic and self._current is not None and self._taken:
+            spans = sorted([*spans, [self._current.first, self._current.rows, self._taken]])
+        elif self._taken:
+            state["taken"] = self._taken
+        if spans:
+            state["spans"] = spans
+        return state
+
+    def set_state(self, state: State) -> None:
+        self._next = int(state[self._index_name])
+        self._source.set_state(state[self._source_name])
+        spans = {first: [first, rows, 0] for first, rows in state.get("order", [])}
+        spans |= {span[0]: list(span) for span in state.get("spans", [])}
+        self._spans = [spans[first] for first in sorted(spans)]
+        self._order = deque(first for first, _ in state.get("order", []))
+        taken = int(state.get("taken", 0))
+        if taken and self._is_row_by_row and not spans:
+            self._spans = [[self._next, taken, -1]]
+        else:
+            self._taken = taken
+        self._restored = state
+
+    def advance(self, state: State, rows: int) -> State | None:
+        taken = rows + state.get("taken", 0)
+        if not self._settings.deterministic or "spans" in state or state.get("order"):
+            return None if rows else state
+        if self._is_row_by_row:
+            below = advance(self._source, state[self._source_name], taken)
+            if below is not None:
+                return {self._index_name: state[self._index_name] + taken, self._source_name: below}
+        return {**state, "taken": taken}
+
+    def close(self, interrupt: Callable[[], Any] | None = None) -> None:
+        """End the threads; `interrupt` ends what they wait for, beside processes, when some do not return."""
+        if self._crew is not None:
+            self._crew.close(interrupt or self._remote.kill)
+        self._ended = True
+        self._runs.clear()
+        self._remote.close()
+        self._source.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_crew", None) is not None:
+            self.close()

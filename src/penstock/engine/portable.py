@@ -1,0 +1,115 @@
+"""A step as it travels to worker processes: without its input, pickled once for all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from penstock.engine.pickles import dumps_for_worker
+from penstock.node import UNKNOWN, Context, Node, Operator, Step
+from penstock.spec import Spec
+from penstock.vectorize.function import ElementFunction
+
+_lock = threading.RLock()
+
+
+class Portable:
+    """One step, pickled.
+
+    Attributes:
+        step: What was pickled; kept, so that its identity stays its own.
+        name: The step in a line.
+        pickled: What travels.
+        key: By which a worker that has it already knows it again.
+        functions: The user functions in it, by the numbers that the worker calls them by.
+    """
+
+    __slots__ = ("__weakref__", "functions", "key", "name", "pickled", "step")
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.name = step.signature()
+        self.functions: list[ElementFunction] = []
+        try:
+            self.pickled = dumps_for_worker(detached(step), functions=self.functions)
+        except Exception as error:
+            raise _cannot_travel(self.name, self.functions, error) from error
+        self.key = hashlib.blake2b(self.pickled, digest_size=16).digest()
+
+
+_portables: WeakValueDictionary[int, Portable] = WeakValueDictionary()
+"""By the identity of the step; those that some worker runs just now."""
+
+
+def portable(step: Step) -> Portable:
+    """`step` as it travels; the same object for all who ask while one of them keeps it.
+
+    Raises:
+        TypeError: It cannot be pickled; names the function, what in it cannot, and what to write instead.
+    """
+    with _lock:
+        found = _portables.get(id(step))
+        if found is None:
+            found = _portables[id(step)] = Portable(step)
+        return found
+
+
+def detached(step: Any) -> Any:
+    """`step` without what it reads from and how it is run, so that no data of a source travels with it."""
+    if not isinstance(step, Node):
+        return step
+    alone = step.sequential()
+    return alone.with_inputs([_Elsewhere()] * len(alone.inputs))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Elsewhere(Node):
+    """Stands for the input of a step whose rows come from another process."""
+
+    def known_spec(self) -> Spec | None:
+        return None
+
+    def cardinality(self) -> int:
+        return UNKNOWN
+
+    def open(self, context: Context) -> Operator:
+        raise RuntimeError("the input of this step is in another process")
+
+
+def _cannot_travel(name: str, functions: list[ElementFunction], error: Exception) -> TypeError:
+    culprit = next((found for function in functions if (found := _culprit(function.function))), "")
+    told = f"{name}: the function cannot be sent to a worker process, since {culprit or 'it'} cannot be pickled"
+    return TypeError(
+        f"{told} ({error}); write executor='thread', or make what cannot be pickled inside the function, when it is "
+        "first called"
+    )
+
+
+def _culprit(function: Any) -> str:
+    """The first variable that `function` reads and that cannot be pickled."""
+    for kind, name, value in _variables(function):
+        try:
+            dumps_for_worker(value)
+        except Exception:
+            return f"{kind} {name!r} (a {type(value).__qualname__})"
+    return ""
+
+
+def _variables(function: Any) -> Iterator[tuple[str, str, Any]]:
+    owner = getattr(function, "__self__", None)
+    if owner is not None:
+        for name, value in getattr(owner, "__dict__", {}).items():
+            yield "the attribute", name, value
+    try:
+        found = inspect.getclosurevars(inspect.unwrap(getattr(function, "__func__", function)))
+    except (TypeError, ValueError):  # not written in Python
+        for name, value in getattr(function, "__dict__", {}).items():
+            yield "the attribute", name, value
+        return
+    for name, value in [*found.nonlocals.items(), *found.globals.items()]:
+        yield "the variable", name, value

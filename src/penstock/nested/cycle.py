@@ -1,0 +1,145 @@
+"""Reads the datasets of several elements in turn."""
+
+from __future__ import annotations
+
+from penstock.block import Block
+from penstock.nested.feed import Feed
+from penstock.nested.pieces import Pieces
+from penstock.nested.slot import Slot
+from penstock.node import State
+
+
+class CycleOperator:
+    """Hands out `block_length` rows of each open dataset in turn.
+
+    A slot whose dataset ends gives up its turn, and is filled with the dataset of the next element when its turn comes
+    again. With the input at its end, empty slots are passed over.
+
+    The state is the input's before the oldest element whose dataset is open, the number of the next element to come,
+    and for each slot the number of its element and the place within its dataset.
+
+    Args:
+        feed: Where slots are filled from.
+        cycle_length: How many datasets are open at most.
+        block_length: Rows of one dataset that follow one another.
+        deterministic: False gives the turn to another slot where this one has nothing ready.
+    """
+
+    def __init__(self, feed: Feed, cycle_length: int, block_length: int, deterministic: bool = True) -> None:
+        self._feed = feed
+        self._cycle_length = cycle_length
+        self._block_length = block_length
+        self._deterministic = deterministic
+        self._slots: list[Slot | None] = []
+        self._at = 0
+        self._in_block = 0
+        self._input_ended = False
+        self._failure: Exception | None = None
+
+    def next_block(self, rows: int) -> Block | None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        pieces = Pieces()
+        try:
+            while pieces.rows < rows and self._take(pieces, rows - pieces.rows):
+                pass
+        except Exception as error:
+            if not pieces.rows:
+                raise
+            # What was taken from other datasets before it comes first.
+            self._failure = error
+        return pieces.join() if pieces.rows else None
+
+    def _take(self, pieces: Pieces, wanted: int) -> bool:
+        """Take rows of the slot whose turn it is, or pass the turn on; False where that is all for now."""
+        slot = self._next_slot()
+        if slot is None:
+            return bool(self._slots)
+        if not slot.is_ready:
+            if pieces.rows:
+                return False
+            slot = self._await(slot)
+        share = min(wanted, 1 + wanted // len(self._slots))
+        wanted = min(wanted, self._block_length - self._in_block)
+        block = slot.look(wanted, share)
+        if block is None:
+            slot.close()
+            self._slots[self._at] = None
+            self._pass_on()
+            return True
+        if not pieces.fit(block):
+            return False
+        start = slot.taken
+        stop = min(block.rows, start + wanted)
+        slot.take(stop - start)
+        pieces.add(block, start, stop)
+        self._in_block += stop - start
+        if self._in_block == self._block_length:
+            self._pass_on()
+        return True
+
+    def _pass_on(self) -> None:
+        self._in_block = 0
+        self._at += 1
+
+    def _next_slot(self) -> Slot | None:
+        """The slot whose turn it is, filled if it was empty; None where it cannot be, and so has gone."""
+        slots = self._slots
+        if self._at == len(slots):
+            if self._input_ended or len(slots) == self._cycle_length:
+                self._at = 0
+            else:
+                slots.append(None)
+            if not slots:
+                return None
+        slot = slots[self._at]
+        if slot is None:
+            slot = None if self._input_ended else self._feed.next_slot()
+            if slot is None:
+                self._input_ended = True
+                del slots[self._at]
+            else:
+                slots[self._at] = slot
+        return slot
+
+    def _await(self, slot: Slot) -> Slot:
+        """Wait until the slot has something ready; where the order is free, until some slot has."""
+        if self._deterministic:
+            self._feed.wait([slot])
+            return slot
+        while len(self._slots) < self._cycle_length and not self._input_ended:
+            self._slots.append(self._feed.next_slot())
+            if self._slots[-1] is None:
+                self._input_ended = True
+                del self._slots[-1]
+        self._feed.wait([slot for slot in self._slots if slot is not None])
+        order = [*range(self._at, len(self._slots)), *range(self._at)]
+        at, ready = next((at, slot) for at in order if (slot := self._slots[at]) is not None and slot.is_ready)
+        if at != self._at:
+            self._at, self._in_block = at, 0
+        return ready
+
+    def get_state(self) -> State:
+        open_slots = [slot for slot in self._slots if slot is not None]
+        oldest = min(open_slots, key=lambda slot: slot.sub.number, default=None)
+        number, before = self._feed.place()
+        return {
+            "number": number,
+            "input": before if oldest is None else oldest.sub.before,
+            "at": self._at,
+            "in_block": self._in_block,
+            "slots": [None if slot is None else slot.get_state() for slot in self._slots],
+        }
+
+    def set_state(self, state: State) -> None:
+        self._at, self._in_block = int(state["at"]), int(state["in_block"])
+        saved = {int(slot["number"]): slot for slot in state["slots"] if slot is not None}
+        opened = self._feed.restore(int(state["number"]), state["input"], saved)
+        self._slots = [None if slot is None else opened.get(int(slot["number"])) for slot in state["slots"]]
+
+    def close(self) -> None:
+        for slot in self._slots:
+            if slot is not None:
+                slot.close()
+        self._feed.close()

@@ -1,0 +1,94 @@
+"""One dataset that a user function made, being read: from its element, or from where a state says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.block import Block
+from penstock.nested.node import Flattening
+from penstock.node import Context, Node, Operator, State
+from penstock.plan import demand_is_exact
+
+
+class SubDataset:
+    """The dataset of one element: made, opened and read by whoever calls `read`, one thread at a time.
+
+    An error of the function stands for a dataset of one element, which is that error.
+
+    Attributes:
+        number: Which element of the input made it.
+        before: The input's state before that element.
+    """
+
+    def __init__(
+        self, node: Flattening, context: Context, number: int, before: State, element: Block, saved: State = None
+    ) -> None:
+        self.number = number
+        self.before = before
+        self._node = node
+        self._context = context
+        self._element: Block | None = element
+        self._dataset: Any = None
+        self._written: Node | None = None
+        self._facts: Any = None if saved is None else saved["facts"]
+        self._restored: State = None if saved is None else saved["state"]
+        self._skip = 0 if saved is None else int(saved.get("taken", 0))
+        self._operator: Operator | None = None
+        # One whose function failed is at its end after its error; the function is not called again for that.
+        self._ended = self._facts is None and self._skip > 0
+        self._is_exact: bool | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `open` was called, and has not failed."""
+        return self._operator is not None or self._ended
+
+    @property
+    def demand_is_exact(self) -> bool:
+        """Whether nothing may be read that nobody asked for; judged once."""
+        if self._is_exact is None:
+            self._is_exact = self._written is None or demand_is_exact(self._written)
+        return self._is_exact
+
+    def make(self) -> None:
+        """Call the function."""
+        if self._element is not None:
+            element, self._element = self._element, None
+            self._dataset = self._node.make(element, self.number, self._context)
+
+    def open(self) -> None:
+        """Make and open the dataset, unless the function fails."""
+        if self.is_open:
+            return
+        self.make()
+        if isinstance(self._dataset, Block):
+            return
+        self._written, self._dataset = self._dataset._node, None
+        inner_pass = self._node.inner_pass(self._context.epoch, self.number)
+        self._operator, self._facts = self._context.open_nested(self._written, inner_pass, self._facts)
+        if self._restored is not None:
+            self._operator.set_state(self._restored)
+
+    def read(self, rows: int) -> Block | None:
+        """Between 1 and `rows` further rows; None at the end."""
+        self.open()
+        if self._operator is None:
+            failed, self._dataset = self._dataset, None
+            self._ended = True
+            return failed  # type: ignore[no-any-return]
+        while self._skip:
+            block = self._operator.next_block(self._skip)
+            self._skip -= self._skip if block is None else block.rows
+        return self._operator.next_block(rows)
+
+    def place(self) -> State:
+        """Where it is, after the rows that were read: its facts, its operator's state and the rows after that."""
+        state = self._restored if self._operator is None or self._skip else self._operator.get_state()
+        taken = int(self._ended) if self._operator is None and self._facts is None else self._skip
+        return {"facts": self._facts, "state": state, **({"taken": taken} if taken else {})}
+
+    def close(self) -> None:
+        """Let go of its files and threads; twice is fine."""
+        self._element = self._dataset = None
+        if self._operator is not None:
+            self._operator.close()

@@ -1,0 +1,56 @@
+"""How a step's calls are spread over workers: what the user asked for, and what was learnt about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+AUTOTUNE = -1
+EXECUTORS = ("auto", "thread", "process")
+
+
+class WorkPace:
+    """What one iteration learns about a step's calls for the next; kept by identity, pickles as new.
+
+    Attributes:
+        way: "thread", "process", "inline" (in the thread that asks, one after another), or "" as long as that is open.
+        why: The reason, in a few words.
+        run_rows: How many elements are handed to a worker at once.
+        workers: How many worked at the same time when AUTOTUNE was last content.
+    """
+
+    __slots__ = ("run_rows", "way", "why", "workers")
+
+    def __init__(self) -> None:
+        self.way = ""
+        self.why = ""
+        self.run_rows = 1
+        self.workers = 1
+
+    def __reduce__(self) -> Any:
+        return WorkPace, ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """Several calls of one step at once.
+
+    Attributes:
+        calls: How many; AUTOTUNE (-1) for as many as help.
+        deterministic: Whether results come in the order of the input, or as they are done.
+        executor: "thread", "process", or "auto": what suits the function by measurement.
+        pace: What iterations have learnt.
+    """
+
+    calls: int
+    deterministic: bool = True
+    executor: str = "auto"
+    pace: WorkPace = field(default_factory=WorkPace, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        told = [f"num_parallel_calls={'AUTOTUNE' if self.calls == AUTOTUNE else self.calls}"]
+        if not self.deterministic:
+            told.append("deterministic=False")
+        ways = {"thread": "in threads", "process": "in processes", "inline": "in the thread that asks"}
+        way = ways.get(self.pace.way, "threads or processes: not known before the first elements")
+        return f"{', '.join(told)}; {way}" + (f": {self.pace.why}" if self.pace.why else "")

@@ -1,0 +1,55 @@
+"""The laws with workers: every one of them again, with parallel calls in threads or in processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.dataset import Dataset
+from penstock.node import Node
+from penstock.parallel import Parallel
+from penstock.plan import rebuild
+from penstock.testing.case import Calls, Chain
+from penstock.testing.laws import LAWS, Law
+from penstock.testing.laziness import laziness
+
+Workers = Sequence[tuple[int, str] | None]
+"""How many, and "thread" or "process"; None for one call after another."""
+
+THREADS: Workers = ((4, "thread"), None, (2, "thread"))
+PROCESSES: Workers = ((2, "process"), (3, "thread"), None)
+
+
+@dataclass(frozen=True, repr=False)
+class WorkingChain(Chain):
+    """A chain whose datasets are built with `workers` in turn: what some leave, others go on with."""
+
+    workers: Iterator[tuple[int, str] | None] = field(default_factory=lambda: iter(()), compare=False)
+
+    def build(self, calls: Calls | None = None, place: str = "", **changes: Any) -> Dataset[Any]:
+        dataset = super().build(calls, place, **changes)
+        chosen = next(self.workers)
+        return type(dataset)(rebuild(dataset._node, lambda step: _with_workers(step, chosen)))
+
+
+def _with_workers(step: Node, chosen: tuple[int, str] | None) -> Node:
+    changes: Any = {"settings": None if chosen is None else Parallel(chosen[0], executor=chosen[1])}
+    has_settings = any(part.name == "settings" for part in dataclasses.fields(step))
+    return dataclasses.replace(step, **changes) if has_settings else step
+
+
+def laws_with(workers: Workers, laws: Sequence[Law] = LAWS) -> list[Law]:
+    """The laws on chains that run with `workers`; but laziness, which parallel calls give up."""
+    return [_with(workers, law) for law in laws if law is not laziness]
+
+
+def _with(workers: Workers, law: Law) -> Law:
+    def working_law(chain: Chain, choose: Callable[[int, int], int]) -> None:
+        law(WorkingChain(chain.steps, itertools.cycle(workers)), choose)
+
+    working_law.__name__ = law.__name__
+    working_law.__doc__ = law.__doc__
+    return working_law
