@@ -115,7 +115,9 @@ def grain_per_element(data: Photos) -> Pipeline:
         return training_crop(data[0][row], generator.random(3)), data[1][row]
 
     ds = grain.MapDataset.range(len(data[0])).seed(0).random_map(augmented).batch(BATCH)
-    return ds.to_iter_dataset().mp_prefetch(grain.MultiprocessingOptions(num_workers=WORKERS))
+    # Its default of 16 threads and 500 batches in each worker makes most of an epoch before the pace is taken.
+    alone = grain.ReadOptions(num_threads=0)
+    return ds.to_iter_dataset(alone).mp_prefetch(grain.MultiprocessingOptions(num_workers=WORKERS))
 
 
 class SpdlPipeline:

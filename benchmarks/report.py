@@ -162,7 +162,7 @@ COLUMNS: tuple[Column, ...] = (
     ("peak memory", _bytes("peak_bytes")),
     ("memory a process, epoch 1", _bytes("first_epoch_process_bytes")),
     ("epoch 5", _bytes("last_epoch_process_bytes")),
-    ("most", _bytes("largest_process_bytes")),
+    ("largest worker", _bytes("largest_worker_bytes")),
     ("state", _bytes("state_bytes")),
     ("installed", _bytes("installed_bytes")),
 )

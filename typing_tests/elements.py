@@ -8,6 +8,7 @@ from typing import Any, assert_type
 import numpy as np
 from numpy.typing import NDArray
 
+import penstock
 from penstock import Dataset
 
 Image = NDArray[np.uint8]
@@ -60,6 +61,13 @@ def other_steps_keep_it(images: Dataset[Image]) -> None:
     assert_type(images.batch(32, drop_remainder=True), Dataset[Image])
     assert_type(images.concatenate(images), Dataset[Image])
     assert_type(images.enumerate(), Dataset[tuple[np.int64, Image]])
+
+
+def policies_keep_it(images: Dataset[Image]) -> None:
+    assert_type(images.map(scale, on_error="skip", max_errors=0.01), Dataset[Scaled])
+    assert_type(images.map(scale, on_error=penstock.retry(3, then=penstock.quarantine("bad.jsonl"))), Dataset[Scaled])
+    assert_type(images.filter(is_bright, on_error=penstock.retry(3, 0.1, "skip")), Dataset[Image])
+    assert_type(images.ignore_errors(log_warning=True), Dataset[Image])
 
 
 def a_function_on_datasets_is_applied(images: Dataset[Image]) -> None:

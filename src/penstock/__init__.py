@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from penstock.faults import quarantine as quarantine
     from penstock.faults import retry as retry
     from penstock.faults import substitute as substitute
+    from penstock.options import Options as Options
     from penstock.quarantined import FailedElement as FailedElement
     from penstock.quarantined import read_quarantine as read_quarantine
     from penstock.spec import TensorSpec as TensorSpec
@@ -32,6 +33,7 @@ _HOMES = {
     "SparseTensor": "penstock.columns",
     "TensorSpec": "penstock.spec",
     "FailedElement": "penstock.quarantined",
+    "Options": "penstock.options",
     "quarantine": "penstock.faults",
     "read_quarantine": "penstock.quarantined",
     "retry": "penstock.faults",
@@ -45,6 +47,7 @@ __all__ = [
     "Dataset",
     "DatasetIterator",
     "FailedElement",
+    "Options",
     "SparseTensor",
     "TensorSpec",
     "errors",

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from penstock import ends
 from penstock.engine.memory import Allocator
 from penstock.node import Node
+from penstock.options import Options
 from penstock.readers.generator import from_generator
 from penstock.readers.random_numbers import random_
 from penstock.readers.ranges import counter, range_
@@ -39,16 +40,19 @@ T_co = TypeVar("T_co", covariant=True)
 class Dataset(Generic[T_co]):
     """An input pipeline: elements, described and not yet computed. Every method returns a new Dataset."""
 
-    __slots__ = ("__weakref__", "_allocator", "_found_spec", "_lookup", "_node")
+    __slots__ = ("__weakref__", "_allocator", "_found_spec", "_lookup", "_node", "_options")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._found_spec: Spec | None = None
         self._allocator = Allocator()
         self._lookup = ends.Lookup()
+        self._options = Options()
 
     def _then(self, node: Node) -> Dataset[Any]:
-        return type(self)(node)
+        found = type(self)(node)
+        found._options = self._options
+        return found
 
     # Sources
     from_tensor_slices = classmethod(from_tensor_slices)
@@ -86,6 +90,8 @@ class Dataset(Generic[T_co]):
     cache = cache
     prefetch = prefetch
     apply = apply
+    with_options = ends.with_options
+    options = ends.options_of
 
     # Ends
     __iter__ = ends.iterate

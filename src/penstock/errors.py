@@ -21,6 +21,10 @@ class CardinalityError(PenstockError, ValueError):
     """A dataset has another number of elements than was asked for."""
 
 
+class ElementTimeoutError(PenstockError, TimeoutError):
+    """A call for an element took longer than `Options(element_timeout_seconds=...)` allows."""
+
+
 class DataLossError(PenstockError):
     """A file is broken: cut off, corrupt, or not what its checksum says."""
 

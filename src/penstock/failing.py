@@ -12,7 +12,7 @@ from penstock import tree
 from penstock.block import Block, all_errors, another, concatenate
 from penstock.blockwise import Blockwise
 from penstock.columns import Objects
-from penstock.errors import SpecError, TooManyErrorsError
+from penstock.errors import DataLossError, SpecError, TooManyErrorsError
 from penstock.faults import FaultCounts
 from penstock.node import UNKNOWN, Context, Epochs, Indices, Node, Operator, State
 from penstock.passes import PassCounter, bind_pass
@@ -262,7 +262,7 @@ class _DropErrorsOperator(SurplusOperator):
         record = failed_element(error, step.method, step.function, step.origin, position, node.pass_number, self._epoch)
         try:
             node.file.add(record)
-        except (OSError, ValueError) as failure:
+        except (OSError, DataLossError) as failure:
             error.add_note(f"not left out, as it could not be written to {node.file.path}: {failure!r}")
             left[row] = error
             return False

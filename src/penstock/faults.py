@@ -186,8 +186,8 @@ def budget(method: str, max_errors: Any) -> int | float | None:
 class FaultCounts:
     """What became of failed elements in all runs of one step; kept by identity, pickles as new.
 
-    What happens in another process is not counted here: retries and substitutions in process workers, and all of a
-    pipeline that runs in a process of its own.
+    What happens in another process is not counted here: further calls in process workers, and all that a pipeline does
+    that runs in a process of its own.
 
     Attributes:
         skipped: Elements left out.

@@ -7,6 +7,8 @@ from typing import Any
 
 AUTOTUNE = -1
 EXECUTORS = ("auto", "thread", "process")
+IDLE = "penstock-idle"
+"""What threads of the pool are called that have no work."""
 
 
 class WorkPace:

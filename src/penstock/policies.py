@@ -25,7 +25,7 @@ class Policy:
         retry: How often its function is called again; None for never.
         then: What is done where that does not help; no Retry.
         max_errors: How many may fail, as a count or a share; None for any number.
-        faults: What was done so far.
+        faults: What was left out or replaced so far; the function counts its further calls itself.
     """
 
     method: str
@@ -40,7 +40,7 @@ class Policy:
         """The user's function, called again where it fails if so asked for."""
         if self.retry is None:
             return ElementFunction(function, self.method, origin, vectorize, purity)
-        return RetriedFunction(function, self.method, origin, vectorize, purity, self.retry, self.faults)
+        return RetriedFunction(function, self.method, origin, vectorize, purity, self.retry, FaultCounts())
 
     def around(self, node: Node, function: str, origin: str, is_aligned: bool = True) -> Node:
         """The step that does `node`'s work under this policy.
@@ -98,7 +98,7 @@ def _block(method: str, chosen: Substitute) -> Block:
     return block_from_elements([value])
 
 
-def fault_counts(node: Node) -> list[FaultCounts]:
+def fault_counts(node: Node | None) -> list[FaultCounts]:
     """The counts of a node and of its functions, each once; none where it has no policy."""
     functions = getattr(node, "functions", ())
     owners = [node, getattr(node, "function", None), getattr(node, "predicate", None), *functions]

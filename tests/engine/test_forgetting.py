@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from penstock import Dataset
-from penstock.engine.threads import IDLE
+from penstock.parallel import IDLE
 from tests.corners import failing_at
 
 PLANS: dict[str, Callable[[Dataset[Any]], Dataset[Any]]] = {

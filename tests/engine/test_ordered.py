@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penstock import AUTOTUNE, Dataset
-from penstock.errors import StateError
+from penstock import AUTOTUNE, Dataset, Options
+from penstock.errors import ElementTimeoutError, StateError
 from tests.corners import values
 
 SECONDS = 30.0
@@ -238,3 +238,43 @@ def test_what_cannot_be_is_refused_at_the_call(how: dict[str, Any], error: type[
     for build in (Dataset.map, Dataset.filter, Dataset.random_map, Dataset.map_batches):
         with pytest.raises(error, match=told):
             build(Dataset.range(3), lambda *n: n, **how)
+
+
+def test_an_element_that_takes_too_long_is_an_error_in_its_place() -> None:
+    gate = threading.Event()
+
+    def hangs(n: Any) -> Any:
+        if n == 3:
+            gate.wait(SECONDS)
+        return n
+
+    ds = Dataset.range(6).map(hangs, num_parallel_calls=2, executor="thread")
+    elements = iter(ds.with_options(Options(element_timeout_seconds=0.2)))
+    found: list[Any] = [int(next(elements)) for _ in range(3)]
+    with pytest.raises(ElementTimeoutError, match=r"hangs.*element 3 took longer"):
+        next(elements)
+    gate.set()
+    found += [int(n) for n in elements]
+    assert found == [0, 1, 2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"cpu_budget": 0}, ValueError),
+        ({"cpu_budget": 1.5}, TypeError),
+        ({"memory_budget_bytes": -1}, ValueError),
+        ({"element_timeout_seconds": 0}, ValueError),
+        ({"element_timeout_seconds": "1"}, TypeError),
+    ],
+)
+def test_wrong_options_are_refused(wrong: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match=f"Options.*{next(iter(wrong))}"):
+        Options(**wrong)
+
+
+def test_options_go_on_to_what_is_made_of_a_dataset_and_are_completed_by_others() -> None:
+    ds = Dataset.range(3).with_options(Options(cpu_budget=2)).batch(2).with_options(Options(memory_budget_bytes=9))
+    assert ds.options() == Options(cpu_budget=2, memory_budget_bytes=9)
+    with pytest.raises(TypeError, match="with_options"):
+        ds.with_options({"cpu_budget": 1})  # type: ignore[arg-type]

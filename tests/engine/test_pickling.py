@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import penstock
 from penstock import Dataset
 from tests.corners import values
 
@@ -18,6 +19,10 @@ Point = namedtuple("Point", "x y")
 
 def doubled(n: Any) -> Any:
     return n * 2
+
+
+def inverse(n: Any) -> Any:
+    return 6 // int(n)
 
 
 def is_odd(n: Any) -> bool:
@@ -47,6 +52,9 @@ PLANS: dict[str, Callable[[], Dataset[Any]]] = {
     "map_batches": lambda: Dataset.range(9).map_batches(doubled, 2),
     "random_map": lambda: Dataset.range(9).random_map(drawn, seed=1),
     "filter": lambda: Dataset.range(9).filter(is_odd),
+    "skipping": lambda: Dataset.range(9).map(inverse, on_error="skip"),
+    "substituting": lambda: Dataset.range(9).map(inverse, on_error=penstock.retry(1, 0, penstock.substitute(7))),
+    "ignore_errors": lambda: Dataset.range(9).map(inverse).ignore_errors(max_errors=0.5),
     "flat_map": lambda: Dataset.range(4).flat_map(below),
     "order": lambda: Dataset.range(9).shuffle(4, seed=1).repeat(2).skip(1).take(9).shard(2, 1),
     "shape": lambda: Dataset.range(9).enumerate().batch(2).unbatch(),

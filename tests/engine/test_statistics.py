@@ -371,3 +371,22 @@ def test_a_step_with_workers_is_as_busy_as_each_of_them() -> None:
         "the loader is the bottleneck: the training step waits for it 60% of the time, most of all for step 1, which "
         "is busy 90% of the time in each of 4 workers; write num_parallel_calls=AUTOTUNE instead of 4 there"
     )
+
+
+def test_where_blocks_are_quick_one_in_seventeen_is_timed_and_stands_for_the_others(clock: Clock) -> None:
+    ds = Dataset.from_generator(clock.generator(1701, 0.00001)).map(clock.takes(0.00002))
+    iterator = iter(ds)
+    clock.reads(iterator, 0.00004)
+    stats = iterator.stats()
+    assert [step.elements for step in stats] == [1701, 1701]
+    # The first two are timed, then every seventeenth; so up to sixteen at the end are missing.
+    assert [step.busy_seconds for step in stats] == pytest.approx([0.01701, 0.03402], rel=0.02)
+    assert stats.step_seconds == pytest.approx(0.06804, rel=0.02)
+
+
+def test_blocks_that_become_slow_are_all_timed_again(clock: Clock) -> None:
+    iterator = iter(
+        Dataset.from_generator(clock.generator(1000, 0.00001)).map(lambda n: clock.takes(1.0 * (n >= 500))(n))
+    )
+    list(iterator)
+    assert iterator.stats()[1].busy_seconds == pytest.approx(500, abs=17)

@@ -9,9 +9,13 @@ from tests.transforms.test_concatenate import CASE as CONCATENATE
 from tests.transforms.test_enumerate import CASE as ENUMERATE
 from tests.transforms.test_filter import CASE as FILTER
 from tests.transforms.test_flat_map import CASE as FLAT_MAP
+from tests.transforms.test_ignore_errors import CASE as IGNORE_ERRORS
 from tests.transforms.test_interleave import CASE as INTERLEAVE
 from tests.transforms.test_map import CASE as MAP
 from tests.transforms.test_map_batches import CASE as MAP_BATCHES
+from tests.transforms.test_on_error import FILTER as FILTER_ON_ERROR
+from tests.transforms.test_on_error import KEEP as MAP_KEEPING_FAILED
+from tests.transforms.test_on_error import SKIP as MAP_SKIPPING_FAILED
 from tests.transforms.test_prefetch import CASE as PREFETCH
 from tests.transforms.test_random_map import CASE as RANDOM_MAP
 from tests.transforms.test_repeat import CASE as REPEAT
@@ -26,6 +30,7 @@ from tests.transforms.test_zip import CASE as ZIP
 CASES = [
     *(MAP, MAP, MAP_BATCHES, RANDOM_MAP, ENUMERATE),
     *(FILTER, SHUFFLE, SHUFFLE, SHUFFLE_WHOLE, REPEAT, TAKE, SKIP, SHARD, CONCATENATE, ZIP),
+    *(IGNORE_ERRORS, FILTER_ON_ERROR, MAP_KEEPING_FAILED, MAP_SKIPPING_FAILED),
     *(FLAT_MAP, INTERLEAVE, BATCH, UNBATCH),
     *(CACHE, PREFETCH, APPLY),
 ]

@@ -230,6 +230,27 @@ ONE_TO_MANY = [
         "flat map with an inner error",
         lambda e: numbers(e, 4).flat_map(lambda n: e.Dataset.range(n).map(lambda m: e.checked(m, m != 1))),
     ),
+    *(
+        Pipeline(
+            f"interleave, cycle {cycle}, block {block}, calls {workers}",
+            lambda e, cycle=cycle, block=block, workers=workers: numbers(e, 9).interleave(
+                lambda n: e.Dataset.range((n * 7) % 5), cycle, block, num_parallel_calls=workers
+            ),
+        )
+        for cycle, block, workers in ((1, 1, None), (2, 1, None), (2, 3, 2), (3, 2, None), (3, 2, 2), (20, 1, None))
+    ),
+    Pipeline(
+        "interleave of tuples",
+        lambda e: labelled(e).interleave(
+            lambda image, label: e.Dataset.from_tensor_slices(image).map(lambda row: (row, label)), 2, 2
+        ),
+    ),
+    Pipeline(
+        "interleave of nothing",
+        lambda e: numbers(e, 4).interleave(lambda n: e.Dataset.range(0), 2),
+        has_spec=False,
+    ),
+    Pipeline("interleave of endless", lambda e: numbers(e, 4).interleave(lambda n: e.Dataset.counter(n), 3, 2)),
 ]
 
 

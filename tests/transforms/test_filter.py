@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock import UNKNOWN_CARDINALITY, Dataset
 from penstock.errors import SpecError
-from penstock.testing import THREADS, Case, Failure, Stream, call, laws_for, laws_with
+from penstock.testing import PROCESSES, THREADS, Case, Failure, Stream, call, laws_for, laws_with
 from tests.laws.functions import PREDICATES, functions
 from tests.laws.sources import SOURCES
 
@@ -39,6 +39,7 @@ CASE = Case(
 
 test_laws = laws_for(CASE, SOURCES)
 test_laws_with_threads = laws_for(CASE, SOURCES, laws_with(THREADS))
+test_laws_with_processes = laws_for(CASE, SOURCES, laws_with(PROCESSES))
 
 
 def test_elements_for_which_the_predicate_is_true_are_kept() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from penstock import Dataset
-from penstock.testing import THREADS, Case, Stream, call, laws_for, laws_with
+from penstock.testing import PROCESSES, THREADS, Case, Stream, call, laws_for, laws_with
 from tests.laws.functions import MAPS, functions
 from tests.laws.sources import SOURCES
 
@@ -29,6 +29,7 @@ CASE = Case(
 
 test_laws = laws_for(CASE, SOURCES)
 test_laws_with_threads = laws_for(CASE, SOURCES, laws_with(THREADS))
+test_laws_with_processes = laws_for(CASE, SOURCES, laws_with(PROCESSES))
 
 
 def test_a_tuple_is_passed_as_several_arguments_and_a_returned_list_is_a_tuple() -> None:

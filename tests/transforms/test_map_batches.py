@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from penstock import Dataset
 from penstock.errors import SpecError
-from penstock.testing import THREADS, Case, Failure, Recording, Stream, call, laws_for, laws_with, rows_of, stack
+from penstock.testing import (
+    PROCESSES,
+    THREADS,
+    Case,
+    Failure,
+    Recording,
+    Stream,
+    call,
+    laws_for,
+    laws_with,
+    rows_of,
+    stack,
+)
 from penstock.testing.reference import in_groups
 from tests.laws.functions import kind
 from tests.laws.sources import SOURCES
@@ -57,6 +69,7 @@ CASE = Case(
 
 test_laws = laws_for(CASE, SOURCES)
 test_laws_with_threads = laws_for(CASE, SOURCES, laws_with(THREADS))
+test_laws_with_processes = laws_for(CASE, SOURCES, laws_with(PROCESSES))
 
 
 def test_runs_begin_at_multiples_of_the_batch_size() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from penstock import AUTOTUNE, Dataset
-from penstock.engine.threads import IDLE
+from penstock.parallel import IDLE
 from tests.corners import Counting, Yielding, failing_at, outcomes, values
 
 SECONDS = 20.0

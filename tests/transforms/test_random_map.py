@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from penstock import Dataset
 from penstock.random import Key, generator_at
-from penstock.testing import THREADS, Case, Recording, Stream, call, laws_for, laws_with
+from penstock.testing import PROCESSES, THREADS, Case, Recording, Stream, call, laws_for, laws_with
 from tests.laws.functions import kind
 from tests.laws.sources import SOURCES
 
@@ -55,6 +55,7 @@ CASE = Case(
 
 test_laws = laws_for(CASE, SOURCES)
 test_laws_with_threads = laws_for(CASE, SOURCES, laws_with(THREADS))
+test_laws_with_processes = laws_for(CASE, SOURCES, laws_with(PROCESSES))
 
 
 def test_draws_do_not_depend_on_what_was_drawn_for_other_elements() -> None:

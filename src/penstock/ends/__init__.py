@@ -3,6 +3,7 @@
 from penstock.ends.describe import cardinality, element_spec, explain, length, show, show_html
 from penstock.ends.fold import get_single_element, reduce
 from penstock.ends.index import Lookup, getitem
+from penstock.ends.options import options_of, with_options
 from penstock.ends.replay import replay
 from penstock.ends.run import as_numpy_iterator, head, iterate, iterator
 
@@ -18,8 +19,10 @@ __all__ = [
     "iterate",
     "iterator",
     "length",
+    "options_of",
     "reduce",
     "replay",
     "show",
     "show_html",
+    "with_options",
 ]

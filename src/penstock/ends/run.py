@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock import calls, tree
 from penstock.depth import SHORT_PLAN_STEPS, ask, refuse_too_deep, too_deep
 from penstock.ends.fingerprint import fingerprint
-from penstock.engine.iterator import DatasetIterator
+from penstock.engine.iterator import DatasetIterator, Prepare
 from penstock.engine.pass_facts import pass_facts
 from penstock.node import Node
 from penstock.optimizer.optimize import optimize
@@ -83,7 +83,23 @@ def _sizes(node: Node) -> dict[int, int]:
 
 def iterate(self: Dataset[T]) -> DatasetIterator[T]:
     """A new pass over the elements."""
-    return DatasetIterator(self._node, prepare, fingerprint=fingerprint, allocator=self._allocator)
+    return DatasetIterator(
+        self._node, prepare, fingerprint=fingerprint, allocator=self._allocator, options=self._options
+    )
+
+
+def _iterator(
+    self: Dataset[T], facts: Any = None, prepare: Prepare = prepare, read_only: bool = False
+) -> DatasetIterator[T]:
+    return DatasetIterator(
+        self._node,
+        prepare,
+        facts,
+        read_only,
+        fingerprint=fingerprint,
+        allocator=self._allocator,
+        options=self._options,
+    )
 
 
 def iterator(self: Dataset[T], epoch: int | None = None) -> DatasetIterator[T]:
@@ -107,7 +123,12 @@ def iterator(self: Dataset[T], epoch: int | None = None) -> DatasetIterator[T]:
         return iterate(self)
     number = calls.count("iterator", "epoch", epoch, 0)
     return DatasetIterator(
-        self._node, prepare, pass_facts(self._node, number), fingerprint=fingerprint, allocator=self._allocator
+        self._node,
+        prepare,
+        pass_facts(self._node, number),
+        fingerprint=fingerprint,
+        allocator=self._allocator,
+        options=self._options,
     )
 
 
@@ -127,14 +148,21 @@ def as_numpy_iterator(self: Dataset[T]) -> DatasetIterator[T]:
         for element in peek(self, 1):
             if any(isinstance(leaf, type(self)) for leaf in tree.flatten(element)[0]):
                 raise TypeError("as_numpy_iterator(): a component is a dataset; flatten it with flat_map() first")
-    return DatasetIterator(self._node, prepare, read_only=True, fingerprint=fingerprint, allocator=self._allocator)
+    return DatasetIterator(
+        self._node, prepare, read_only=True, fingerprint=fingerprint, allocator=self._allocator, options=self._options
+    )
 
 
 def peek(self: Dataset[T], count: int) -> list[T]:
     """The first elements, without counting as a pass, in this thread, reading as little as there is."""
     facts = pass_facts(self._node, 0)
     elements = DatasetIterator[T](
-        self._node, _prepare_without_threads, facts, fingerprint=fingerprint, allocator=self._allocator
+        self._node,
+        _prepare_without_threads,
+        facts,
+        fingerprint=fingerprint,
+        allocator=self._allocator,
+        options=self._options,
     )
     elements._grows = False
     with elements:

@@ -12,8 +12,10 @@ from penstock.parallel import Parallel
 _LONG_ENOUGH_SECONDS = 0.001
 _WARM_UP_RUNS = 2
 _ROUNDS = 3
+_MOST_PAIRS = 5
 _LETS_GO_BELOW = 1.5
 """Two at once take this many times as long as one where a function holds the GIL for half of its time."""
+_SHORT_SECONDS = 1e-6
 _CHEAP_SECONDS_PER_BLOCK = 0.002
 _BLOCK_ROWS = 4096
 _FEW_ROWS = 256
@@ -23,13 +25,14 @@ class Choice:
     """Where the calls of a step run.
 
     The first runs grow until one takes a millisecond, for a shorter one says nothing. Then some are timed alone, and as
-    many pairs at the same time in two threads: what lets go of the GIL takes as long in pairs as alone.
+    many pairs at the same time in two threads: what lets go of the GIL takes as long in pairs as alone. Time counts
+    relative to what the threads computed, for elements differ.
     """
 
     def __init__(self, settings: Parallel, step: Step) -> None:
         self._pace = settings.pace
         self._step = step
-        self._alone: list[float] = []
+        self._alone: list[tuple[float, float]] = []
         self._pairs: list[float] = []
         self._pair: list[Run] = []
         self._to_hand_over = 0
@@ -78,7 +81,7 @@ class Choice:
         elif run.seconds < _LONG_ENOUGH_SECONDS and run.rows < _BLOCK_ROWS:
             return
         elif not self._is_pairing:
-            self._alone.append(run.seconds / run.rows)
+            self._alone.append((run.seconds, run.cpu_seconds))
             self._pace.run_rows = max(1, run.rows)
         else:
             self._observe_pair(run)
@@ -96,13 +99,16 @@ class Choice:
         self._pair = []
         end = max(first.began + first.seconds, second.began + second.seconds)
         together = end - min(first.began, second.began)
-        self._pairs.append(2 * together / (first.rows + second.rows))
-        if len(self._pairs) == _ROUNDS:
-            ratio = sorted(self._pairs)[_ROUNDS // 2] / sorted(self._alone)[_ROUNDS // 2]
-            if ratio < _LETS_GO_BELOW:
-                self._decide("thread", f"two at once take {ratio:.2f} times as long as one: it lets go of the GIL")
-            else:
-                self._decide("process", f"two at once take {ratio:.2f} times as long as one: it holds the GIL")
+        # Both would take as long as one, if neither waited for the other; and what waits alone waits in pairs too.
+        seconds, computed = (sum(times) for times in zip(*self._alone, strict=True))
+        expected = (first.cpu_seconds + second.cpu_seconds) / 2 * seconds / max(computed, _SHORT_SECONDS)
+        self._pairs.append(together / max(expected, _SHORT_SECONDS))
+        # The quickest pair counts: other programs may slow any of them down, and nothing makes up for the GIL.
+        ratio = min(self._pairs)
+        if ratio < _LETS_GO_BELOW:
+            self._decide("thread", f"two at once take {ratio:.2f} times as long as one: it lets go of the GIL")
+        elif len(self._pairs) == _MOST_PAIRS:
+            self._decide("process", f"two at once take {ratio:.2f} times as long as one: it holds the GIL")
 
     def _decide(self, way: str, why: str) -> None:
         self._pace.way, self._pace.why = way, why

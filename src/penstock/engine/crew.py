@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 import weakref
@@ -26,12 +27,14 @@ class Run:
         before: The source's state before them.
         block: The rows; None once they have been worked on.
         skip: Rows of the result that were handed out before the state that this run was pulled from.
-        result: The step's rows, once `is_done`, or else `error`, which did not stand in a row.
+        result: The step's rows, once `is_done`, or else `error`, which did not stand in a row; `num_bytes` of it.
         began, seconds, cpu_seconds: When a worker took it, for how long, and how long that thread computed.
+        thread: The identifier of that thread.
     """
 
     __slots__ = (
-        *("before", "began", "block", "cpu_seconds", "error", "first", "is_done", "result", "rows", "seconds", "skip"),
+        *("before", "began", "block", "cpu_seconds", "error", "first", "is_done", "num_bytes", "result", "rows"),
+        *("seconds", "skip", "thread"),
     )
 
     def __init__(self, first: int, block: Block | None, rows: int, before: State, skip: int = 0) -> None:
@@ -43,12 +46,15 @@ class Run:
         self.result: Block | None = None
         self.error: BaseException | None = None
         self.is_done = False
+        self.num_bytes = 0
         self.began = 0.0
+        self.thread = 0
         self.seconds = 0.0
         self.cpu_seconds = 0.0
 
     def work(self, apply: Callable[[Block, int], Block]) -> None:
         """Let `apply` make the result, in this thread."""
+        self.thread = threading.get_ident()
         self.began = time.perf_counter()
         computed = time.thread_time()
         block, self.block = self.block, None
@@ -92,6 +98,15 @@ class Crew:
         while self.size > size:
             self.size -= 1
             self._tasks.put(None)
+
+    def replace_one(self) -> None:
+        """Let another thread work in the place of one that does not return."""
+        self.size -= 1
+        self.resize(self.size + 1)
+
+    def dismiss_one(self) -> None:
+        """Let one thread more than `size` end."""
+        self._tasks.put(None)
 
     def receive(self, timeout: float | None = None) -> Run | None:
         """A run that is done; waits for one, at most for `timeout` seconds."""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from penstock import calls
-from penstock.engine.pickles import dumps_for_parent
+from penstock.engine.pickles import dumps_for_parent, loads_as_parent
 
 _MOST_CAUSES = 8
 
@@ -59,11 +59,12 @@ def unpack_error(packed: PackedError) -> BaseException:
 def _pickled(error: BaseException) -> tuple[bytes, ...]:
     notes = _notes(error)
     plain = pickle.dumps(_Parts(RuntimeError, (f"{type(error).__name__}: {error}",), notes))
-    parts = _Parts(type(error), error.args, dict(error.__dict__)), _Parts(type(error), (str(error),), notes)
+    kind, args = type(error), error.args
+    parts = _Parts(kind, args, dict(error.__dict__)), _Parts(kind, args, notes), _Parts(kind, (str(error),), notes)
     for form in (error, *parts):
         try:
             pickled = dumps_for_parent(form)
-            found = _read(pickled)
+            found = _put_together(loads_as_parent(pickled))
             # One whose __init__ takes other arguments than it passes on may come back as something else.
             if type(found) is type(error) and str(found) == str(error):
                 return pickled, plain
@@ -81,8 +82,7 @@ class _Parts:
     attributes: dict[str, Any]
 
 
-def _read(pickled: bytes) -> BaseException:
-    found = pickle.loads(pickled)
+def _put_together(found: Any) -> BaseException:
     if not isinstance(found, _Parts):
         error: BaseException = found
         return error
@@ -95,10 +95,10 @@ def _read(pickled: bytes) -> BaseException:
 def _first_readable(forms: tuple[bytes, ...]) -> BaseException:
     for form in forms[:-1]:
         try:
-            return _read(form)
+            return _put_together(pickle.loads(form))
         except Exception:  # its class is not to be found here
             continue
-    return _read(forms[-1])
+    return _put_together(pickle.loads(forms[-1]))
 
 
 def _notes(error: BaseException) -> dict[str, Any]:

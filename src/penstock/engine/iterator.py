@@ -20,6 +20,7 @@ from penstock.engine.saved_state import VERSION, check_form, compare, facts_to_r
 from penstock.engine.statistics import Statistics
 from penstock.errors import StateError
 from penstock.node import Node, Operator, State, advance
+from penstock.options import Options
 from penstock.plan import demand_is_exact
 
 T_co = TypeVar("T_co", covariant=True)
@@ -49,11 +50,13 @@ class DatasetIterator(Generic[T_co]):
         *,
         fingerprint: Callable[[Node], dict[str, Any]],
         allocator: Allocator | None = None,
+        options: Options | None = None,
     ) -> None:
         self._written = written
         self._prepare = prepare
         self._read_only = read_only
         self._allocator = allocator
+        self._options = options
         self._describe = fingerprint
         self._described: dict[str, Any] | None = None
         self._start(*prepare(written, facts))
@@ -156,9 +159,12 @@ class DatasetIterator(Generic[T_co]):
         stop = self._errors[-1][0] if self._errors else block.rows
         self._elements = block.slice(self._taken, stop).elements(self._writable)
 
+    def _context(self, measures: PlanMeasures) -> RunContext:
+        return RunContext(self._prepare, self._allocator, measures.reader, self._options)
+
     def _open(self) -> Operator:
         if self._operator is None:
-            operator = open_node(self._plan, RunContext(self._prepare, self._allocator, self._measures.reader))
+            operator = open_node(self._plan, self._context(self._measures))
             if self._before is not None:
                 operator.set_state(self._before)
             self._adopt(operator)
@@ -261,7 +267,7 @@ class DatasetIterator(Generic[T_co]):
             plan, facts = self._prepare(self._written, facts_to_restore(state, mine["plan"]))
             measures = PlanMeasures(plan)
             if state["at"] is not None and not state["ended"]:
-                operator = open_node(plan, RunContext(self._prepare, self._allocator, measures.reader))
+                operator = open_node(plan, self._context(measures))
                 operator.set_state(state["at"])
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             if operator is not None:

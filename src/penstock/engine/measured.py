@@ -1,4 +1,4 @@
-"""Measures every operator of a running plan, at the price of two looks at the clock for each block."""
+"""Measures every operator of a running plan: counts always, times of each block or, where they are quick, of some."""
 
 from __future__ import annotations
 
@@ -11,10 +11,35 @@ from penstock.depth import SHORT_PLAN_STEPS
 from penstock.engine.statistics import HasQueue, OperatorStatistics, QueueStatistics, Statistics
 from penstock.node import Access, IndexOnly, Node, Operator, Source, State
 from penstock.plan import walk
+from penstock.policies import fault_counts
 
 _LOOKING_SHARE = 1024
 """Counting the bytes of a block may take this part of the time that the step takes."""
+_QUICK_SECONDS = 500e-6
+_TIMED_ONE_IN = 17  # a prime, so that it does not keep step with what happens every so many blocks
 _FAULTS = ("skipped", "retried", "substituted", "quarantined")
+
+
+class Pace:
+    """Which blocks are timed in one thread: all, or one in 17 where they follow one another within 500 microseconds.
+
+    The last step of the thread decides for all steps that it calls, so that their times fit together. A block that is
+    timed stands for itself and those before it that were not.
+    """
+
+    __slots__ = ("is_timed", "left", "timed_at", "weight")
+
+    def __init__(self) -> None:
+        self.is_timed = True
+        self.left = 1
+        self.weight = 1
+        self.timed_at = -1.0
+
+    def timed(self, now: float) -> None:
+        """A block was timed; when is the next to be?"""
+        is_quick = (now - self.timed_at) < _QUICK_SECONDS * self.weight and self.timed_at >= 0
+        self.left = self.weight = _TIMED_ONE_IN if is_quick else 1
+        self.timed_at = now
 
 
 class Measure:
@@ -23,6 +48,7 @@ class Measure:
     Attributes:
         node: The step; None stands for the reader of the plan.
         depth: How many steps follow, this one included.
+        pace: That of the thread that it runs in; `sets_pace` says whether it is the last step there.
         seconds: In `next_block`, inputs included.
         restoring_seconds: In `set_state`, inputs included: some operators read again what they held.
         began_at: When the first `next_block` began, None before that.
@@ -34,11 +60,15 @@ class Measure:
         *("node", "depth", "elements", "blocks", "errors", "seconds", "restoring_seconds", "began_at", "ended_at"),
         *("counted_bytes", "counted_elements", "counting_seconds", "_inputs", "_queues", "_closed_queue"),
         "_faults_before",
+        "pace",
+        "sets_pace",
     )
 
-    def __init__(self, node: Node | None, depth: int = 0) -> None:
+    def __init__(self, node: Node | None, depth: int = 0, pace: Pace | None = None) -> None:
         self.node = node
         self.depth = depth
+        self.sets_pace = pace is None
+        self.pace = pace or Pace()
         self.elements = self.blocks = self.errors = 0
         self.seconds = self.restoring_seconds = self.ended_at = 0.0
         self.began_at: float | None = None
@@ -56,7 +86,9 @@ class Measure:
         found = self._inputs.get(id(node))
         if found is None:
             # Keyed by identity; a measure keeps its node, so that the id is not used again.
-            found = self._inputs.setdefault(id(node), Measure(node, self.depth + 1))
+            begins_thread = self.node is None or any(q.queue_statistics().input_has_thread for q in self._queues)
+            pace = None if begins_thread else self.pace
+            found = self._inputs.setdefault(id(node), Measure(node, self.depth + 1, pace))
         return found
 
     def all_seconds(self) -> float:
@@ -104,7 +136,17 @@ class Measure:
 class MeasuredOperator:
     """Any operator, with what it does added to a `Measure`."""
 
-    __slots__ = ("get_state", "advance", "_operator", "_next_block", "_measure", "_queue", "__weakref__")
+    __slots__ = (
+        "get_state",
+        "advance",
+        "_operator",
+        "_next_block",
+        "_measure",
+        "_queue",
+        "_pace",
+        "_sets_pace",
+        "__weakref__",
+    )
 
     def __init__(self, operator: Operator, measure: Measure) -> None:
         # The operator's own methods: what is asked for before every block should not cost a call more.
@@ -113,13 +155,30 @@ class MeasuredOperator:
         self._next_block = operator.next_block
         self._operator = operator
         self._measure = measure
+        self._pace, self._sets_pace = measure.pace, measure.sets_pace
         # Not `isinstance`: for a protocol it takes longer than opening an operator.
         self._queue = cast(HasQueue, operator) if hasattr(operator, "queue_statistics") else None
         if self._queue is not None:
             measure.watch(self._queue)
 
     def next_block(self, rows: int) -> Block | None:
-        measure = self._measure
+        pace = self._pace
+        if self._sets_pace:
+            pace.left -= 1
+            pace.is_timed = pace.left <= 0
+        if not pace.is_timed:
+            block = self._next_block(rows)
+            if block is not None:
+                measure = self._measure
+                measure.blocks += 1
+                measure.elements += block.rows
+                if block.errors:
+                    measure.errors += len(block.errors)
+            return block
+        return self._timed_block(rows)
+
+    def _timed_block(self, rows: int) -> Block | None:
+        measure, pace = self._measure, self._pace
         began = perf_counter()
         if measure.began_at is None:
             measure.began_at = began
@@ -127,7 +186,9 @@ class MeasuredOperator:
             block = self._next_block(rows)
         finally:
             ended = measure.ended_at = perf_counter()
-            measure.seconds += ended - began
+            measure.seconds += (ended - began) * pace.weight
+            if self._sets_pace:
+                pace.timed(ended)
         if block is not None:
             measure.blocks += 1
             measure.elements += block.rows
@@ -224,5 +285,7 @@ def label(node: Node) -> str:
 
 def _fault_counts(node: Node | None) -> Counter[str]:
     """What the node's `on_error` has counted in all runs so far; nothing where it has none."""
-    faults = getattr(node, "faults", None)
-    return Counter() if faults is None else Counter({name: getattr(faults, name) for name in _FAULTS})
+    found: Counter[str] = Counter()
+    for faults in fault_counts(node):
+        found.update({name: getattr(faults, name) for name in _FAULTS})
+    return found

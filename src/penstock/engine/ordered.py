@@ -12,8 +12,11 @@ from penstock.block import Block
 from penstock.engine.autotune import Tuner
 from penstock.engine.choice import Choice
 from penstock.engine.crew import Crew, Run
+from penstock.engine.patience import Patience
 from penstock.engine.remote import Remote
+from penstock.engine.statistics import QueueStatistics
 from penstock.node import Context, Operator, State, Step, advance
+from penstock.options import Options
 from penstock.parallel import AUTOTUNE, Parallel
 from penstock.stream import exactly
 
@@ -22,7 +25,9 @@ _PROCESS_RUN_SECONDS = 0.005
 _MOST_RUN_ROWS = 1 << 16
 _MOST_RUN_BYTES = 1 << 22
 _RUNS_PER_WORKER = 2  # in the queue and at work: one more than is at work, so that no worker waits for the next
-_WAITING_PER_WORKER = 6  # done before an earlier one is
+_QUICK_RUNS_PER_WORKER = 16  # where a run takes so little that it is worth not to wake a thread for each
+_QUICK_SECONDS = 0.0002
+_WAITING_PER_WORKER = 4  # done before an earlier one is, beyond those in flight
 _MOST_WAITING_BYTES = 1 << 28
 
 
@@ -52,8 +57,10 @@ class OrderedOperator:
         source: The rows.
         settings: What the user asked for.
         context: That of the plan's run.
+        options: Budgets, and how long an element may take.
         is_row_by_row: Whether row i out is of row i in, so that rows are skipped without working on them.
         unit: Rows of a run are a multiple of this, but for the last.
+        is_sent: Whether the whole step goes to processes where these are chosen; else it sees to that itself.
     """
 
     def __init__(
@@ -62,9 +69,11 @@ class OrderedOperator:
         source: Operator,
         settings: Parallel,
         context: Context,
+        options: Options,
         *,
         is_row_by_row: bool,
         unit: int = 1,
+        is_sent: bool = True,
     ) -> None:
         self._step = step
         self._source = source
@@ -75,10 +84,13 @@ class OrderedOperator:
         # As the sequential operators call them.
         self._source_name, self._index_name = ("input", "rows") if is_row_by_row else ("source", "own")
         self._unit = unit
+        self._is_sent = is_sent
         self._next = 0
         self._ended = False
         self._runs: deque[Run] = deque()
         self._unfinished = 0
+        self._runs_per_worker = _RUNS_PER_WORKER
+        self._waited_seconds = self._busy_seconds = 0.0
         self._waiting_bytes = 0
         self._current: Run | None = None
         self._taken = 0
@@ -89,20 +101,24 @@ class OrderedOperator:
         self._order: deque[int] = deque()
         self._crew: Crew | None = None
         self._choice = Choice(settings, step)
-        self._tuner = Tuner(settings)
+        self._tuner = Tuner(settings, options.cpu_budget)
+        self._most_waiting_bytes = options.memory_budget_bytes or _MOST_WAITING_BYTES
+        self._patience = Patience(step, options.element_timeout_seconds)
         self._remote = Remote(step)
 
     def next_block(self, rows: int) -> Block | None:
         while True:
-            self._collect(0)
+            self._collect(wait=False)
             self._fill()
             if not self._runs:
                 return None
             run = self._next_done()
             if run is None:
                 began = time.perf_counter()
-                self._collect(None)
-                self._tuner.waited(time.perf_counter() - began)
+                self._collect(wait=True)
+                waited = time.perf_counter() - began
+                self._waited_seconds += waited
+                self._tuner.waited(waited)
                 continue
             block = self._hand_out(run, rows)
             if block is not None:
@@ -134,11 +150,12 @@ class OrderedOperator:
             return self._choice.wants_more(self._unfinished)
         if self._order and self._order[0] >= self._next:
             return True  # nothing can be handed over before that run
-        return self._unfinished < self._tuner.workers * _RUNS_PER_WORKER and not self._is_full()
+        return self._unfinished < self._tuner.workers * self._runs_per_worker and not self._is_full()
 
     def _is_full(self) -> bool:
         waiting = len(self._runs) - self._unfinished
-        return waiting > self._tuner.workers * _WAITING_PER_WORKER or self._waiting_bytes > _MOST_WAITING_BYTES
+        most = self._tuner.workers * (self._runs_per_worker + _WAITING_PER_WORKER)
+        return waiting > most or self._waiting_bytes > self._most_waiting_bytes
 
     def _crew_of(self, workers: int) -> Crew:
         if self._crew is None:
@@ -180,7 +197,7 @@ class OrderedOperator:
 
     def _work(self, run: Run) -> None:
         """Called in a thread of the crew."""
-        if self._pace.way == "process":
+        if self._pace.way == "process" and self._is_sent:
             run.work(lambda block, first: self._remote.apply(block, self._context.epoch, first))
             # What the process computed counts as computing.
             run.cpu_seconds = run.seconds
@@ -190,32 +207,53 @@ class OrderedOperator:
     def _apply(self, block: Block, first: int) -> Block:
         return self._step.apply(block, self._context, self._context.epoch, first)
 
-    def _collect(self, timeout: float | None) -> None:
-        """Take what is done; with a timeout of None wait until something is."""
-        while self._unfinished and self._crew is not None:
-            run = self._crew.receive(timeout)
-            if run is None:
+    def _collect(self, wait: bool) -> None:
+        """Take what is done; wait until something is, if so wished."""
+        crew = self._crew
+        while self._unfinished and crew is not None:
+            run = crew.receive(self._patience.seconds_left(self._runs) if wait else 0)
+            if run is None and not wait:
                 return
-            self._unfinished -= 1
-            self._finish(run)
-            timeout = 0
+            if run is None:
+                late = self._patience.overdue(self._runs)
+                for one in late:
+                    self._give_up(one, crew)
+                wait = not late
+            elif run.is_done:
+                crew.dismiss_one()  # it had been given up, and another thread works in the place of this one
+            else:
+                self._unfinished -= 1
+                self._finish(run)
+                wait = False
+
+    def _give_up(self, run: Run, crew: Crew) -> None:
+        """Go on without a run that does not return."""
+        run.is_done = True
+        crew.replace_one()
+        self._remote.give_up(run.thread)
+        self._runs[self._runs.index(run)] = other = self._patience.given_up(run)
+        self._unfinished -= 1
+        self._finish(other)
 
     def _finish(self, run: Run) -> None:
         run.is_done = True
+        self._busy_seconds += run.seconds
         if run.result is not None:
-            self._waiting_bytes += run.result.num_bytes
+            run.num_bytes = run.result.num_bytes
+            self._waiting_bytes += run.num_bytes
+            self._runs_per_worker = _QUICK_RUNS_PER_WORKER if run.seconds < _QUICK_SECONDS else _RUNS_PER_WORKER
             if not self._pace.way:
                 self._choice.observe(run)
             self._tuner.observe(run)
-            self._set_run_rows(run, run.result.num_bytes)
+            self._set_run_rows(run)
 
-    def _set_run_rows(self, run: Run, num_bytes: int) -> None:
+    def _set_run_rows(self, run: Run) -> None:
         """Let the next runs take as long as a hand-over is cheap beside."""
         target = _PROCESS_RUN_SECONDS if self._pace.way == "process" else _THREAD_RUN_SECONDS
         length = self._pace.run_rows
         if run.rows != length * self._unit:
             return
-        if run.seconds < target / 2 and length < _MOST_RUN_ROWS and num_bytes < _MOST_RUN_BYTES:
+        if run.seconds < target / 2 and length < _MOST_RUN_ROWS and run.num_bytes < _MOST_RUN_BYTES:
             self._pace.run_rows = 2 * length
         elif run.seconds > 2 * target and length > 1:
             self._pace.run_rows = max(1, length // 2)
@@ -246,8 +284,9 @@ class OrderedOperator:
             self._current, self._taken = run, max(self._taken, run.skip)
             if self._order:
                 self._order.popleft()
-            for log in self._logs:
-                log.append([run.first, run.rows])
+            if not self._settings.deterministic:
+                for log in self._logs:
+                    log.append([run.first, run.rows])
         start = self._taken
         if start >= result.rows:
             self._drop(run, self._taken - result.rows)
@@ -259,8 +298,7 @@ class OrderedOperator:
 
     def _drop(self, run: Run, taken: int = 0) -> None:
         """Forget a run that was handed over; `taken` rows of the next one were too."""
-        if run.result is not None:
-            self._waiting_bytes -= run.result.num_bytes
+        self._waiting_bytes -= run.num_bytes
         self._current, self._taken = None, taken
         if run is self._runs[0]:
             self._runs.popleft()
@@ -269,6 +307,19 @@ class OrderedOperator:
         else:
             self._runs.remove(run)
             self._handed_over.append([run.first, run.rows, -1])
+
+    def queue_statistics(self) -> QueueStatistics:
+        """How far ahead the workers are."""
+        workers = 0 if self._crew is None else self._crew.size
+        ready = sum(run.result.rows for run in list(self._runs) if run.is_done and run.result is not None)
+        return QueueStatistics(
+            capacity=workers * (self._runs_per_worker + _WAITING_PER_WORKER) * self._pace.run_rows * self._unit,
+            filled=ready - min(ready, self._taken),
+            waited_for_input_seconds=self._waited_seconds,
+            waited_for_output_seconds=0.0,
+            busy_seconds=self._busy_seconds,
+            workers=workers,
+        )
 
     def get_state(self) -> State:
         if self._restored is not None and not self._runs and self._settings.deterministic:

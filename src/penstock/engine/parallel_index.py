@@ -8,6 +8,7 @@ from penstock.block import Block
 from penstock.blockwise import Blockwise
 from penstock.engine.by_index import IndexOperator, Located
 from penstock.engine.ordered import OrderedOperator
+from penstock.engine.statistics import QueueStatistics
 from penstock.node import Context, Epochs, Indices, Node, State
 
 if TYPE_CHECKING:
@@ -25,10 +26,15 @@ class ParallelIndexOperator:
         context, self._remotes = context.with_processes()
         self._source = IndexOperator(node, context)
         places = _LocatingOperator(self._source)
-        self._ordered = OrderedOperator(_Gathering(step), places, step.settings, context, is_row_by_row=True)
+        self._ordered = OrderedOperator(
+            _Gathering(step), places, step.settings, context, context.options, is_row_by_row=True, is_sent=False
+        )
 
     def next_block(self, rows: int) -> Block | None:
         return self._ordered.next_block(rows)
+
+    def queue_statistics(self) -> QueueStatistics:
+        return self._ordered.queue_statistics()
 
     def get_state(self) -> State:
         return self._without_rows(self._ordered.get_state())

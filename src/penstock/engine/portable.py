@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from penstock.engine.pickles import dumps_for_worker
 from penstock.node import UNKNOWN, Context, Node, Operator, Step
@@ -16,6 +17,8 @@ from penstock.spec import Spec
 from penstock.vectorize.function import ElementFunction
 
 _lock = threading.RLock()
+_numbers = itertools.count()
+_numbers_given: WeakKeyDictionary[ElementFunction, int] = WeakKeyDictionary()
 
 
 class Portable:
@@ -39,7 +42,16 @@ class Portable:
             self.pickled = dumps_for_worker(detached(step), functions=self.functions)
         except Exception as error:
             raise _cannot_travel(self.name, self.functions, error) from error
-        self.key = hashlib.blake2b(self.pickled, digest_size=16).digest()
+        # Functions learn from what they are run on: two that are alike are not one.
+        numbers = str([_number_of(function) for function in self.functions])
+        self.key = hashlib.blake2b(numbers.encode() + self.pickled, digest_size=16).digest()
+
+
+def _number_of(function: ElementFunction) -> int:
+    number = _numbers_given.get(function)
+    if number is None:
+        number = _numbers_given[function] = next(_numbers)
+    return number
 
 
 _portables: WeakValueDictionary[int, Portable] = WeakValueDictionary()

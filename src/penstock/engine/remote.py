@@ -23,6 +23,7 @@ class Remote:
     def __init__(self, step: Step) -> None:
         self._step = step
         self._workers: dict[int, ProcessWorker] = {}
+        self._given_up: set[int] = set()
         self._is_closed = False
 
     def apply(self, block: Block, epochs: Epochs, indices: Indices | int) -> Block:
@@ -40,7 +41,8 @@ class Remote:
                 return worker.call(self._step, block, epochs, indices)
             except WorkerDied as death:
                 del self._workers[thread]
-                if self._is_closed:
+                if self._is_closed or thread in self._given_up:
+                    self._given_up.discard(thread)
                     raise
                 deaths.append(death)
                 if len(deaths) == _MOST_DEATHS:
@@ -58,6 +60,13 @@ class Remote:
         )
         error.__cause__ = deaths[-1]
         return error
+
+    def give_up(self, thread: int) -> None:
+        """End the process that a thread waits for, for good."""
+        worker = self._workers.get(thread)
+        if worker is not None:
+            self._given_up.add(thread)
+            worker.kill()
 
     def kill(self) -> None:
         """End the processes that are still at work."""

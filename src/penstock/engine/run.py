@@ -19,6 +19,7 @@ from penstock.engine.memory import Allocator
 from penstock.engine.pass_facts import pass_facts
 from penstock.engine.remote import Remote
 from penstock.node import Epochs, Indices, Node, Operator, State, Step, advance
+from penstock.options import Options
 from penstock.parallel import Parallel
 from penstock.passes import ReadingPace
 
@@ -35,10 +36,18 @@ class RunContext:
         prepare: Makes the plans of datasets that user functions return ready to run.
         allocator: Gives memory for batches.
         reader: Who reads what is opened here; None where nothing is measured.
+        options: Budgets and defaults.
     """
 
-    def __init__(self, prepare: Prepare, allocator: Allocator | None = None, reader: Measure | None = None) -> None:
+    def __init__(
+        self,
+        prepare: Prepare,
+        allocator: Allocator | None = None,
+        reader: Measure | None = None,
+        options: Options | None = None,
+    ) -> None:
         self._prepare = prepare
+        self.options = options or Options()
         self._allocator = allocator or Allocator()
         self._memos: dict[int, tuple[object, Any]] = {}
         self._epoch = 0
@@ -90,7 +99,7 @@ class RunContext:
 
     def open_nested(self, node: Node, pass_number: int, facts: Any | None = None) -> tuple[Operator, Any]:
         plan, facts = self._prepare(node, facts or pass_facts(node, pass_number, first=pass_number))
-        return open_node(plan, RunContext(self._prepare, self._allocator)), facts
+        return open_node(plan, RunContext(self._prepare, self._allocator, None, self.options)), facts
 
     def background(
         self,
@@ -107,7 +116,7 @@ class RunContext:
         # Imported when first needed: importing takes time, and most plans have no workers.
         from penstock.engine.ordered import OrderedOperator
 
-        return OrderedOperator(step, source, settings, self, is_row_by_row=is_row_by_row, unit=unit)
+        return OrderedOperator(step, source, settings, self, self.options, is_row_by_row=is_row_by_row, unit=unit)
 
     def start_thread(self, work: Callable[[], None], name: str) -> None:
         threads.start(work, name)
@@ -130,7 +139,7 @@ class RunContext:
 
     def _at(self, epoch: int) -> RunContext:
         # Scratch is not shared: two epochs may run at the same time, in two threads.
-        other = RunContext(self._prepare, self._allocator, self._reader)
+        other = RunContext(self._prepare, self._allocator, self._reader, self.options)
         other._epoch = epoch
         return other
 

@@ -1,7 +1,7 @@
 """Memory without a name that two processes share: one lends segments of it, the other hands them back.
 
-A segment travels as a file descriptor, once; both sides keep it mapped and speak of it by number from then on. As it has
-no name, nothing is left behind when a process dies, however it dies.
+A segment travels as a file descriptor, once; both sides keep it mapped and speak of it by number from then on. As it
+has no name, nothing is left behind when a process dies, however it dies.
 """
 
 from __future__ import annotations
@@ -115,9 +115,7 @@ class Borrower:
         """
         mapping = self._mapped.get(number)
         if mapping is None:
-            if descriptor is None:
-                raise OSError("no file descriptor came with shared memory; too many files are open")
-            mapping = self._mapped[number] = _mapped(descriptor, size_bytes)
+            mapping = self._mapped[number] = _received(descriptor, size_bytes)
         borrowed = _Borrowed(used_bytes, np.uint8, mapping)
         if len(_held) >= _MOST_HELD:
             copied = np.array(borrowed, subok=False)
@@ -157,6 +155,16 @@ class _Borrowed(np.ndarray[Any, np.dtype[np.uint8]]):
             _held.discard(id(self))
 
 
+def _received(descriptor: int | None, size_bytes: int) -> mmap.mmap:
+    # Not an OSError: that would mean that the other process is gone.
+    if descriptor is None:
+        raise RuntimeError("shared memory came without a descriptor; this process has too many files open")
+    try:
+        return _mapped(descriptor, size_bytes)
+    except OSError as error:
+        raise RuntimeError(f"shared memory cannot be mapped ({error}); raise the limit of open files") from error
+
+
 def _mapped(descriptor: int, size_bytes: int) -> mmap.mmap:
     if sys.version_info >= (3, 13):
         return mmap.mmap(descriptor, size_bytes, trackfd=False)
@@ -175,7 +183,7 @@ def _anonymous_file(size_bytes: int) -> int:
 
 def _unlinked_file() -> int:
     """Shared memory whose name is taken away at once, where there is none without a name (macOS)."""
-    import _posixshmem  # what multiprocessing.shared_memory is made of; it has no other way without a resource tracker
+    import _posixshmem  # type: ignore[import-not-found]  # what multiprocessing.shared_memory is made of; it has no other way without a resource tracker
 
     name = f"/penstock-{secrets.token_hex(8)}"
     descriptor: int = _posixshmem.shm_open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode=0o600)

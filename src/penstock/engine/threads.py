@@ -6,11 +6,10 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from penstock.parallel import IDLE
+
 _SECONDS_IDLE = 30.0
 """How long a thread without work is kept."""
-
-IDLE = "penstock-idle"
-"""What threads without work are called."""
 
 _Inbox = SimpleQueue[tuple[Callable[[], None], str]]
 _idle: list[_Inbox] = []

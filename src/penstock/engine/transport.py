@@ -27,6 +27,7 @@ SHARES_MEMORY = hasattr(socket, "send_fds") and hasattr(socket, "AF_UNIX")
 _LENGTHS = struct.Struct("<QQ")
 _SHARED_FROM_BYTES = 1 << 13
 _ALIGNMENT_BYTES = 64
+_ONE_SEND_BYTES = 1 << 14
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4) if SHARES_MEMORY else 0
 
 Layout = list[tuple[str | np.dtype[Any], tuple[int, ...], int]]
@@ -53,14 +54,19 @@ class Channel:
         if segment is None:
             inline = np.empty(size_bytes, np.uint8)
             _fill(inline, layout, arrays)
-            where = None
+            where: Any = None
         else:
             inline = _NOTHING
             _fill(segment.array, layout, arrays)
             where = segment.number, segment.size_bytes, size_bytes
         book = self._borrower.take_released(), self._lender.take_dropped()
         header = pickle.dumps((content, layout, where, book), 5)
+        # The payload is as well aligned as the memory that all of this is received in.
+        header += b"\0" * (-len(header) % _ALIGNMENT_BYTES)
         start = _LENGTHS.pack(len(header), len(inline)) + header
+        if len(inline) <= _ONE_SEND_BYTES:
+            # Each further piece would wake up the other side once more.
+            start, inline = start + inline.tobytes(), _NOTHING
         if segment is None or segment.descriptor is None:
             sent = self._socket.send(start)
         else:
@@ -91,12 +97,14 @@ class Channel:
         lengths, descriptor = self._receive_start()
         try:
             header_bytes, inline_bytes = _LENGTHS.unpack(lengths)
-            header = self._receive_bytes(header_bytes)
-            inline = self._receive_bytes(inline_bytes)
-            content, layout, where, (released, dropped) = pickle.loads(header)
+            received = memoryview(self._receive_bytes(header_bytes + inline_bytes))
+            content, layout, where, (released, dropped) = pickle.loads(received[:header_bytes])
             self._lender.take_back(released)
             self._borrower.drop(dropped)
-            payload: Any = inline if where is None else self._borrower.borrow(*where, descriptor)
+            payload: Any = received[header_bytes:]
+            if where is not None:
+                number, size_bytes, used_bytes = where
+                payload = self._borrower.borrow(number, size_bytes, used_bytes, descriptor)
         finally:
             if descriptor is not None:
                 os.close(descriptor)
@@ -119,7 +127,6 @@ class Channel:
         return start, descriptor
 
     def _receive_bytes(self, count: int) -> bytearray:
-        # NumPy's memory is not cleared first, and pages that are about to be overwritten need not be.
         received = bytearray(count)
         view = memoryview(received)
         while count:
@@ -135,12 +142,24 @@ class Channel:
         self._lender.forget()
         self._borrower.forget()
 
-    def close(self) -> None:
-        """End the connection: the other side, and whoever waits here, sees its end at once."""
+    def wait_at_most(self, seconds: float | None) -> None:
+        """Let `receive` raise TimeoutError when so much time passes without a message; None for never."""
+        self._socket.settimeout(seconds)
+
+    def shut(self) -> None:
+        """End the connection, from any thread: the other side, and whoever waits here, sees its end at once."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+
+    def close(self) -> None:
+        """End the connection and give up all memory."""
+        self.shut()
+        self.leave()
         self.forget_memory()
+
+    def leave(self) -> None:
+        """Close this process's descriptor: a forked child does not keep the connection of its parent open."""
+        self._socket.close()
 
 
 _NOTHING = np.empty(0, np.uint8)

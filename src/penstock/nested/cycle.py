@@ -35,8 +35,21 @@ class CycleOperator:
         self._in_block = 0
         self._input_ended = False
         self._failure: Exception | None = None
+        self._given: State = None
+        self._last: tuple[State, int] | None = None
 
     def next_block(self, rows: int) -> Block | None:
+        if self._deterministic:
+            return self._next_block(rows)
+        # One row at a time, so that where it was taken from can be told by `advance`: it will not be the same again.
+        self._last = None
+        before = self._given
+        block = self._next_block(1)
+        if block is not None:
+            self._last = before, block.rows
+        return block
+
+    def _next_block(self, rows: int) -> Block | None:
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
@@ -93,7 +106,7 @@ class CycleOperator:
                 slots.append(None)
             if not slots:
                 return None
-        slot = slots[self._at]
+        slot: Slot | None = slots[self._at]
         if slot is None:
             slot = None if self._input_ended else self._feed.next_slot()
             if slot is None:
@@ -108,29 +121,47 @@ class CycleOperator:
         if self._deterministic:
             self._feed.wait([slot])
             return slot
-        while len(self._slots) < self._cycle_length and not self._input_ended:
-            self._slots.append(self._feed.next_slot())
-            if self._slots[-1] is None:
-                self._input_ended = True
-                del self._slots[-1]
+        self._fill_all()
         self._feed.wait([slot for slot in self._slots if slot is not None])
-        order = [*range(self._at, len(self._slots)), *range(self._at)]
-        at, ready = next((at, slot) for at in order if (slot := self._slots[at]) is not None and slot.is_ready)
-        if at != self._at:
-            self._at, self._in_block = at, 0
-        return ready
+        for at in (*range(self._at, len(self._slots)), *range(self._at)):
+            other: Slot | None = self._slots[at]
+            if other is not None and other.is_ready:
+                if at != self._at:
+                    self._at, self._in_block = at, 0
+                return other
+        return slot
+
+    def _fill_all(self) -> None:
+        """Give every slot a dataset, as long as there are any."""
+        for at, slot in enumerate(self._slots):
+            if slot is None and not self._input_ended:
+                self._slots[at] = self._feed.next_slot()
+                self._input_ended = self._slots[at] is None
+        while len(self._slots) < self._cycle_length and not self._input_ended:
+            slot = self._feed.next_slot()
+            if slot is None:
+                self._input_ended = True
+            else:
+                self._slots.append(slot)
 
     def get_state(self) -> State:
         open_slots = [slot for slot in self._slots if slot is not None]
         oldest = min(open_slots, key=lambda slot: slot.sub.number, default=None)
         number, before = self._feed.place()
-        return {
+        self._given = {
             "number": number,
             "input": before if oldest is None else oldest.sub.before,
             "at": self._at,
             "in_block": self._in_block,
             "slots": [None if slot is None else slot.get_state() for slot in self._slots],
         }
+        return self._given
+
+    def advance(self, state: State, rows: int) -> State | None:
+        """The state after the last block, if `state` is that before it and `rows` are all its rows."""
+        if self._last is not None and self._last[0] is state and self._last[1] == rows:
+            return self.get_state()
+        return None if rows else state
 
     def set_state(self, state: State) -> None:
         self._at, self._in_block = int(state["at"]), int(state["in_block"])

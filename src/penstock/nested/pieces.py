@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from penstock.block import Block, concatenate
+from penstock.block import Block, Dense, concatenate
 
 
 class Pieces:
@@ -40,15 +40,37 @@ class Pieces:
             spans.setdefault(id(block), [start, stop])[1] = stop
         if len(spans) == len(pieces):
             return concatenate([block.slice(start, stop) for block, start, stop in pieces])
-        # Not slice by slice: that costs more for each row than all else (bench_interleave.py).
-        shifts: dict[int, int] = {}
+        # Not slice by slice: that costs more for each row than all else.
+        places: dict[int, list[int]] = {key: [] for key in spans}
         at = 0
-        for key, (start, stop) in spans.items():
-            shifts[key] = at - start
-            at += stop - start
-        order: list[int] = []
         for block, start, stop in pieces:
-            shift = shifts[id(block)]
-            order.extend(range(start + shift, stop + shift))
-        joined = concatenate([blocks[key].slice(start, stop) for key, (start, stop) in spans.items()])
-        return joined if len(spans) == 1 else joined.take(np.array(order, np.intp))
+            places[id(block)].extend(range(at, at + stop - start))
+            at += stop - start
+        parts = [blocks[key].slice(start, stop) for key, (start, stop) in spans.items()]
+        if len(parts) == 1:
+            return parts[0]
+        return _spread(parts, list(places.values()), self.rows) or _shuffled(parts, list(places.values()), self.rows)
+
+
+def _spread(parts: list[Block], places: list[list[int]], rows: int) -> Block | None:
+    """The rows of `parts` at their places, copied once; None where they are not arrays of the same kind."""
+    first = parts[0]
+    columns: list[Dense] = []
+    if any(part.errors or part.treedef != first.treedef for part in parts):
+        return None
+    for column in zip(*(part.columns for part in parts), strict=True):
+        arrays = [part.array for part in column if isinstance(part, Dense)]
+        forms = {(array.dtype, array.shape[1:]) for array in arrays}
+        if len(arrays) < len(column) or len(forms) > 1 or len({part.dtype for part in column}) > 1:
+            return None
+        joined = np.empty((rows, *arrays[0].shape[1:]), arrays[0].dtype)
+        for array, at in zip(arrays, places, strict=True):
+            joined[at] = array
+        columns.append(Dense(joined, column[0].dtype))
+    return Block(first.treedef, columns, rows, fresh=True)
+
+
+def _shuffled(parts: list[Block], places: list[list[int]], rows: int) -> Block:
+    order = np.empty(rows, np.intp)
+    order[[place for part in places for place in part]] = np.arange(rows)
+    return concatenate(parts).take(order)

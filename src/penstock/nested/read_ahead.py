@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from penstock.block import Block
 from penstock.nested.slot import Slot
@@ -14,6 +16,7 @@ from penstock.nested.sub_dataset import SubDataset
 from penstock.node import State
 
 _SECONDS_TO_STOP = 1.0
+_IDLE = "penstock-idle"  # what the pool calls a thread without work
 _LONG_STEP_SECONDS = 0.001
 _MAX_RUN_BYTES = 1 << 18
 _MAX_AHEAD_BYTES = 1 << 26
@@ -45,6 +48,19 @@ class Line:
         self.place: State = None
 
 
+class _Team:
+    """The threads of one `ReadAhead`, and how they and the reader wait for each other."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.work = threading.Condition(self.lock)
+        self.left = threading.Condition(self.lock)
+        self.idents: set[int] = set()
+        self.size = 0
+        self.num_waiting = 0
+        self.is_closed = False
+
+
 class ReadAhead:
     """The lines of one operator and the threads that read them, the oldest line with nothing ready first.
 
@@ -66,15 +82,10 @@ class ReadAhead:
         self._calls = calls
         self._line_bytes = _MAX_AHEAD_BYTES // most_lines
         self._lines: list[Line] = []
-        self._lock = threading.RLock()
-        self._work = threading.Condition(self._lock)
+        self._team = _Team()
+        self._lock = self._team.lock
         self._rows = threading.Condition(self._lock)
-        self._left = threading.Condition(self._lock)
-        self._threads: set[int] = set()
-        self._size = 0
-        self._num_waiting = 0
         self._awaited: Sequence[Line] = ()
-        self._is_closed = False
         self._run_rows = 1
         self._rows_ahead = _ROWS_AHEAD_AT_FIRST
 
@@ -88,23 +99,25 @@ class ReadAhead:
         line = Line(sub)
         with self._lock:
             self._lines.append(line)
-            if self._num_waiting:
-                self._work.notify()
+            if self._team.num_waiting:
+                self._team.work.notify()
         return line
 
     def engage(self) -> None:
         """Have as many threads as there is work for."""
-        while self._size < min(self._calls, len(self._lines)) and not self._is_closed:
+        team = self._team
+        while team.size < min(self._calls, len(self._lines)) and not team.is_closed:
             with self._lock:
-                self._size += 1
-            self._start_thread(self._serve, f"penstock-{self._name}")
+                team.size += 1
+            self._start_thread(partial(_serve, team, weakref.ref(self)), f"penstock-{self._name}")
 
     def wait(self, lines: Sequence[Line]) -> None:
         """Wait until one of `lines` has something ready."""
         self.engage()
         with self._lock:
-            if not any(line.ready for line in lines):
-                self._rows_ahead = min(2 * self._rows_ahead, _MAX_ROWS_AHEAD)
+            if self._rows_ahead < _MAX_ROWS_AHEAD and not any(line.ready for line in lines):
+                self._rows_ahead *= 2
+                self._team.work.notify_all()
             self._awaited = lines
             try:
                 while not any(line.ready for line in lines):
@@ -119,8 +132,8 @@ class ReadAhead:
             if isinstance(found, Block):
                 line.rows -= found.rows
                 line.num_bytes -= found.num_bytes
-            if self._num_waiting and not line.is_done:
-                self._work.notify()
+            if self._team.num_waiting and not line.is_done:
+                self._team.work.notify()
             if line.is_done and not line.ready:
                 self._lines.remove(line)
         if isinstance(found, BaseException):
@@ -129,19 +142,21 @@ class ReadAhead:
 
     def close(self) -> None:
         """End the threads; those inside a user function that does not return are left behind as daemons, and named."""
+        team = self._team
+        is_member = threading.get_ident() in team.idents
         with self._lock:
-            if self._is_closed:
+            if team.is_closed:
                 return
-            self._is_closed = True
-            self._work.notify_all()
-            if threading.get_ident() not in self._threads:
-                self._left.wait_for(lambda: not self._size, _SECONDS_TO_STOP)
-            left_behind = self._size
+            team.is_closed = True
+            team.work.notify_all()
+            if not is_member:
+                team.left.wait_for(lambda: not team.size, _SECONDS_TO_STOP)
+            left_behind = team.size
             idle = [line for line in self._lines if not line.is_busy]
             self._lines = []
         for line in idle:
             line.sub.close()
-        if left_behind and threading.get_ident() not in self._threads:
+        if left_behind and not is_member:
             warnings.warn(
                 f"{self._name}(): a thread is still inside a user function and is left behind; what it computes is "
                 "thrown away",
@@ -149,31 +164,13 @@ class ReadAhead:
                 stacklevel=3,
             )
 
-    def _serve(self) -> None:
-        ident = threading.get_ident()
-        self._threads.add(ident)
-        try:
-            while (task := self._next_task()) is not None:
-                self._read(*task)
-                del task
-        finally:
-            with self._lock:
-                self._threads.discard(ident)
-                self._size -= 1
-                self._left.notify_all()
-
-    def _next_task(self) -> tuple[Line, int] | None:
-        """A line to read and for how many rows; waits for one, None when all is over."""
-        with self._lock:
-            while not self._is_closed:
-                line = self._neediest()
-                if line is not None:
-                    line.is_busy = True
-                    return line, max(1, min(self._run_rows, self._rows_ahead - line.rows))
-                self._num_waiting += 1
-                self._work.wait()
-                self._num_waiting -= 1
+    def next_task(self) -> tuple[Line, int] | None:
+        """A line to be read now and for how many rows; None if there is none. Called under the lock."""
+        line = self._neediest()
+        if line is None:
             return None
+        line.is_busy = True
+        return line, max(1, min(self._run_rows, self._rows_ahead - line.rows))
 
     def _neediest(self) -> Line | None:
         """The oldest line with nothing ready, or else the oldest with room."""
@@ -187,7 +184,8 @@ class ReadAhead:
                 found = line
         return found
 
-    def _read(self, line: Line, rows: int) -> None:
+    def read(self, line: Line, rows: int) -> None:
+        """Read a line, in one of the threads."""
         sub, before = line.sub, line.place
         began = time.perf_counter()
         result: Block | BaseException | None
@@ -213,9 +211,41 @@ class ReadAhead:
                 line.is_done = True
             if line in self._awaited:
                 self._rows.notify()
-            is_over = line.is_done or self._is_closed
+            is_over = line.is_done or self._team.is_closed
         if is_over:
             sub.close()
+
+
+def _serve(team: _Team, whose: weakref.ref[ReadAhead]) -> None:
+    team.idents.add(threading.get_ident())
+    try:
+        while _read_one(team, whose):
+            pass
+    finally:
+        # Whoever waits until it has left is not to find it under its name here: it is the pool's again.
+        threading.current_thread().name = _IDLE
+        with team.lock:
+            team.idents.discard(threading.get_ident())
+            team.size -= 1
+            team.left.notify_all()
+
+
+def _read_one(team: _Team, whose: weakref.ref[ReadAhead]) -> bool:
+    """Read a line or wait until there may be one to read; False when all is over."""
+    with team.lock:
+        ahead = whose()
+        if ahead is None or team.is_closed:
+            return False
+        task = ahead.next_task()
+        if task is None:
+            # While it waits, a thread keeps nothing alive that nobody reads from any more.
+            del ahead
+            team.num_waiting += 1
+            team.work.wait()
+            team.num_waiting -= 1
+            return True
+    ahead.read(*task)
+    return True
 
 
 class AheadSlot(Slot):

@@ -52,7 +52,7 @@ class SubDataset:
 
     def make(self) -> None:
         """Call the function."""
-        if self._element is not None:
+        if self._element is not None and not self._ended:
             element, self._element = self._element, None
             self._dataset = self._node.make(element, self.number, self._context)
 

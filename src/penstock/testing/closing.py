@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from penstock.engine.threads import IDLE
+from penstock.parallel import IDLE
 from penstock.testing.case import Chain
 from penstock.testing.observe import HORIZON, first, observe, same
 

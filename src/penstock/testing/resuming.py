@@ -73,7 +73,7 @@ def _resume_unseeded(chain: Chain, choose: Choose) -> None:
 def resume_operators(chain: Chain, choose: Choose) -> None:
     """The state of an operator after blocks of any size goes on in a new operator, for blocks of any other size."""
     number = choose(0, 2)
-    expected = first(chain.elements(number, first=0), 2 * HORIZON)
+    expected = first(chain.elements(number, first=0), 3 * HORIZON)
     dataset = chain.build()
     plan, facts = prepare(dataset._node, pass_facts(dataset._node, number))
     operator = open_node(plan, RunContext(prepare))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from penstock import tree
 from penstock.block import Block
 from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, State, advance
+from penstock.plan import demand_is_exact
 from penstock.spec import Spec
 from penstock.stream import exactly
 
@@ -84,7 +85,14 @@ class Zip(Node):
 
     def open(self, context: Context) -> Operator:
         sizes = [size for part in self.parts if (size := part.cardinality()) >= 0]
-        return _ZipOperator(self.outer, [context.open(part) for part in self.parts], min(sizes, default=None))
+        sources = [context.open(part) for part in self.parts]
+        return _ZipOperator(self.outer, sources, min(sizes, default=None), self._has_to_go_row_by_row())
+
+    def _has_to_go_row_by_row(self) -> bool:
+        """Whether calls with effects would show that an input ended before others were read as far."""
+        ends = [number for number, part in enumerate(self.parts) if part.cardinality() == UNKNOWN]
+        exact = [number for number, part in enumerate(self.parts) if demand_is_exact(part)]
+        return any(end != number for end in ends for number in exact)
 
     def simplify(self) -> Node:
         return self.parts[0] if self.outer == tree.LEAF else self
@@ -126,8 +134,11 @@ class _Joined(Places):
 class _ZipOperator:
     """Pulls as many rows of each input; ends with the shortest. `most_rows` are there, as far as is known."""
 
-    def __init__(self, outer: tree.Treedef, sources: list[Operator], most_rows: int | None) -> None:
+    def __init__(
+        self, outer: tree.Treedef, sources: list[Operator], most_rows: int | None, is_row_by_row: bool
+    ) -> None:
         self._outer = outer
+        self._is_row_by_row = is_row_by_row
         self._most_rows = most_rows
         self._seen = 0
         self._sources = sources
@@ -139,6 +150,8 @@ class _ZipOperator:
         if self._most_rows is not None:
             # No more than one by one would: of the longer inputs, one element beyond the end of the shortest.
             rows = min(rows, max(1, self._most_rows - self._seen))
+        if self._is_row_by_row:
+            rows = 1
         parts: list[Block] = []
         for source in self._sources:
             block = exactly(source, rows)
