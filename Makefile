@@ -20,7 +20,7 @@ endef
 # Two installations into one environment at once would trip over each other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench laws coverage test-torch test-oracle format clean
+.PHONY: help demo test check bench laws soak coverage test-torch test-oracle format clean
 
 help:  ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: $(VENV)/.installed-package  ## Measure beside NumPy, tf.data, DataLoader 
 laws: $(VENV)/.installed-test  ## The laws on 20,000 generated chains of transformations.
 	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal --hypothesis-profile=long \
 		-o faulthandler_timeout=0 tests/laws $(ARGS)
+
+soak: $(VENV)/.installed-package  ## 600 faults at random places of generated parallel pipelines (about ten minutes; Linux).
+	PYTHONPATH=. $(VENV)/bin/python tests/soak.py $(ARGS)
 
 coverage: $(VENV)/.installed-train $(VENV)/.installed-test  ## Run the tests and print the lines that none reached.
 	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal --ignore=tests/torch --ignore=tests/oracle --cov $(ARGS)

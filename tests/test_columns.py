@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from penstock.building import column_from_rows, component, concatenate_columns
 from penstock.columns import (
     Column,
     Dense,
@@ -14,9 +15,6 @@ from penstock.columns import (
     Sparse,
     SparseTensor,
     Varlen,
-    column_from_rows,
-    component,
-    concatenate_columns,
 )
 from penstock.errors import SpecError
 

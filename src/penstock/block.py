@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock import tree
-from penstock.columns import Column, Dense, Objects, Sparse, Varlen, column_from_rows, concatenate_columns
+from penstock.building import Allocate, column_from_rows, concatenate_columns
+from penstock.columns import (
+    Column,
+    Dense,
+    Objects,
+    SeparateRows,
+    Sparse,
+    Varlen,
+)
 from penstock.errors import SpecError
 from penstock.spec import Spec
 
@@ -138,16 +146,16 @@ def block_from_elements(elements: Iterable[Any]) -> Block:
 
 
 def is_own_memory(columns: Sequence[Column], rows: int) -> bool:
-    """Whether columns just made from components share no memory with them: those of one row and of objects do."""
-    return rows > 1 and not _holds_objects(columns)
+    """Whether columns just made from components share no memory with them; some keep what they were made of."""
+    return rows > 1 and not any(type(column) in (Objects, SeparateRows) for column in columns)
 
 
 def _holds_objects(columns: Sequence[Column]) -> bool:
     return Objects in map(type, columns)
 
 
-def concatenate(blocks: Sequence[Block]) -> Block:
-    """The rows of `blocks` one after another; copied, unless there is one block only."""
+def concatenate(blocks: Sequence[Block], allocate: Allocate | None = None) -> Block:
+    """The rows of `blocks` one after another; copied, into memory of `allocate` if given, unless there is one only."""
     if len(blocks) == 1:
         return blocks[0]
     donor = next((block for block in blocks if block.treedef is not None), None)
@@ -163,7 +171,8 @@ def concatenate(blocks: Sequence[Block]) -> Block:
         found = f"{tree.show(donor.treedef)} and {tree.show(other)}"  # type: ignore[arg-type]
         raise SpecError(f"elements have the structures {found}; map() them to one")
     filled = [block if block.treedef is not None else _placeholders(donor, block.rows) for block in blocks]
-    columns = [concatenate_columns(list(parts)) for parts in zip(*(block.columns for block in filled), strict=True)]
+    parts = zip(*(block.columns for block in filled), strict=True)
+    columns = [concatenate_columns(list(columns), allocate) for columns in parts]
     return Block(donor.treedef, columns, start, errors, fresh=not _holds_objects(columns))
 
 

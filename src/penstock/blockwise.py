@@ -32,6 +32,10 @@ class Blockwise(Node):
         return False
 
     @property
+    def keeps_pace(self) -> bool:
+        return True
+
+    @property
     def is_vectorised(self) -> bool:
         """Whether its user function is known to run on whole blocks."""
         return False

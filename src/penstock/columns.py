@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import SpecError
-from penstock.spec import DType, TensorSpec, array_of_list, canonical_dtype, spec_of_value
+from penstock.spec import DType, TensorSpec, canonical_dtype, spec_of_value
 
 SCALAR_DTYPES: dict[type, np.dtype[Any]] = {
     int: np.dtype(np.int64),
@@ -56,6 +55,16 @@ class Dense:
             self._array = _array_of_scalars(self._scalars, self.dtype)
         return self._array
 
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of a row."""
+        return () if self._array is None else self._array.shape[1:]
+
+    @property
+    def has_scalars(self) -> bool:
+        """Whether there is only the list so far."""
+        return self._scalars is not None and self._array is None
+
     def scalars(self) -> list[Any]:
         """All rows of a rank-0 column as Python scalars."""
         return self.array.tolist() if self._scalars is None else self._scalars
@@ -82,11 +91,52 @@ class Dense:
         return array
 
     def spec(self) -> TensorSpec:
-        return TensorSpec(self.array.shape[1:], self.dtype)
+        return TensorSpec(self.row_shape, self.dtype)
 
     @property
     def num_bytes(self) -> int:
         return 8 * len(self) if self._array is None else self._array.nbytes
+
+
+class SeparateRows(Dense):
+    """Large arrays of one shape, kept as a user function returned them until somebody wants one array of all."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: list[NDArray[Any]]) -> None:
+        super().__init__(None, rows[0].dtype)
+        self.rows = rows
+
+    @property
+    def array(self) -> NDArray[Any]:
+        if self._array is None:
+            self._array = np.stack(self.rows)
+        return self._array
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        return self.rows[0].shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def slice(self, start: int, stop: int) -> Dense:
+        rows = self.rows[start:stop]
+        return SeparateRows(rows) if rows else Dense(np.empty((0, *self.row_shape), self.dtype))
+
+    def take(self, indices: NDArray[Any]) -> Dense:
+        rows = [self.rows[index] for index in indices.tolist()]
+        return Dense(np.stack(rows) if rows else np.empty((0, *self.row_shape), self.dtype))
+
+    def copy(self) -> Dense:
+        return Dense(np.stack(self.rows))
+
+    def values(self, writable: bool) -> Any:
+        return self.array if writable else [_read_only(row) for row in self.rows]
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(row.nbytes for row in self.rows)
 
 
 class Varlen:
@@ -257,116 +307,6 @@ class Objects:
 
 
 Column = Dense | Varlen | Sparse | Objects
-
-
-def column_from_rows(rows: list[Any]) -> Column:
-    """The narrowest column that holds these components, one per row."""
-    kinds = set(map(type, rows))
-    kind = kinds.pop()
-    if not kinds:
-        if kind in SCALAR_DTYPES and not (kind is int and not _fits_int64(rows)):
-            return Dense(None, SCALAR_DTYPES[kind], rows)
-        if kind is np.ndarray:
-            return _column_of_arrays(rows)
-        if kind is str or kind is bytes:
-            return Dense(_object_array(rows), kind)
-        if kind is SparseTensor and len({(row.shape, row.values.dtype) for row in rows}) == 1:
-            return Sparse.from_rows(rows)
-        if issubclass(kind, np.generic) and not issubclass(kind, (np.str_, np.bytes_, np.object_, np.void)):
-            return Dense(np.array(rows))
-    return _column_of_anything(rows)
-
-
-def component(value: Any) -> Any:
-    """What a component becomes: arrays and scalars of NumPy, text and bytes stay; numbers and lists become those.
-
-    Raises:
-        ValueError: A list is not rectangular.
-        SpecError: It is a class, a set or a generator.
-    """
-    if isinstance(value, (np.generic, np.ndarray)):
-        if value.dtype.kind in "UST":
-            return value.astype(object) if value.ndim else value.item()
-        return value if value.ndim else np.asarray(value)[()]
-    if isinstance(value, list):
-        return array_of_list(value)
-    if isinstance(value, NO_COMPONENTS):
-        kind = value if isinstance(value, type) else type(value)
-        raise SpecError(f"a {kind.__name__} is no component; use an array, a number, text, or a tuple or dict of them")
-    if isinstance(value, (bool, int, float, complex)) or (hasattr(value, "__array__") and hasattr(value, "dtype")):
-        array = np.asarray(value)
-        if array.dtype.kind in "US":
-            array = array.astype(object)
-        return array if array.ndim else array[()]
-    return value
-
-
-def concatenate_columns(columns: list[Column]) -> Column:
-    """The rows of `columns` one after another, in the narrowest column that holds them."""
-    first = columns[0]
-    if all(isinstance(c, Dense) and c.dtype == first.dtype for c in columns):  # type: ignore[union-attr]
-        dense = [c for c in columns if isinstance(c, Dense)]
-        if all(c._array is None for c in dense):
-            return Dense(None, dense[0].dtype, [value for c in dense for value in c.scalars()])
-        if len({c.array.shape[1:] for c in dense}) == 1:
-            return Dense(np.concatenate([c.array for c in dense]), dense[0].dtype)
-    if all(isinstance(c, Varlen) for c in columns) and _same_items([c for c in columns if isinstance(c, Varlen)]):
-        parts = [c.copy() for c in columns if isinstance(c, Varlen)]
-        starts = np.cumsum([0] + [len(part.array) for part in parts])
-        offsets = np.concatenate([[0], *(part.offsets[1:] + at for part, at in zip(parts, starts, strict=False))])
-        return Varlen(np.concatenate([part.array for part in parts]), offsets.astype(np.int64), parts[0].dtype)
-    return column_from_rows([value for column in columns for value in column.values(writable=True)])
-
-
-def _same_items(columns: list[Varlen]) -> bool:
-    return len({(c.dtype, c.array.shape[1:]) for c in columns}) == 1
-
-
-def _column_of_arrays(rows: list[NDArray[Any]]) -> Column:
-    forms = {(row.shape, row.dtype) for row in rows}
-    if len(forms) == 1:
-        ((shape, dtype),) = forms
-        if dtype.kind in "USTOV":
-            return _column_of_text(rows, shape)
-        if len(rows) == 1:
-            return Dense(rows[0][None])
-        return Dense(np.stack(rows))
-    if (
-        len({(len(shape), shape[1:], dtype) for shape, dtype in forms}) == 1
-        and rows[0].ndim
-        and rows[0].dtype.kind != "O"
-    ):
-        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
-        return Varlen(np.concatenate(rows), offsets)
-    return Objects.from_rows([component(row) for row in rows])
-
-
-def _column_of_text(rows: list[NDArray[Any]], shape: tuple[int, ...]) -> Column:
-    if not shape or rows[0].dtype.kind == "V":
-        return Objects.from_rows([component(row) for row in rows])
-    array = np.empty((len(rows), *shape), object)
-    for at, row in enumerate(rows):
-        array[at] = row
-    kinds = set(map(type, array.flat))
-    return Dense(array, kinds.pop() if kinds in ({str}, {bytes}) else object)
-
-
-def _column_of_anything(rows: list[Any]) -> Column:
-    values = [component(row) for row in rows]
-    kinds = set(map(type, values))
-    if len(kinds) == 1 and kinds != set(map(type, rows)):
-        return column_from_rows(values)
-    return Objects.from_rows(values)
-
-
-def _object_array(rows: list[Any]) -> NDArray[Any]:
-    array = np.empty(len(rows), object)
-    array[:] = rows
-    return array
-
-
-def _fits_int64(rows: list[int]) -> bool:
-    return -(2**63) <= min(rows) and max(rows) < 2**63
 
 
 def _array_of_scalars(values: list[Any], dtype: DType) -> NDArray[Any]:

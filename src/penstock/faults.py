@@ -186,8 +186,7 @@ def budget(method: str, max_errors: Any) -> int | float | None:
 class FaultCounts:
     """What became of failed elements in all runs of one step; kept by identity, pickles as new.
 
-    What happens in another process is not counted here: further calls in process workers, and all that a pipeline does
-    that runs in a process of its own.
+    Further calls in worker processes count when their rows come back: not those of a process that died meanwhile.
 
     Attributes:
         skipped: Elements left out.
@@ -212,6 +211,12 @@ class FaultCounts:
             self.retried += retried
             self.substituted += substituted
             self.quarantined += quarantined
+
+    def take_retried(self) -> int:
+        """The further calls since this was last asked, for another process to count."""
+        with self._lock:
+            retried, self.retried = self.retried, 0
+        return retried
 
     def __reduce__(self) -> Any:
         return FaultCounts, ()

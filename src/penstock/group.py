@@ -9,13 +9,22 @@ import numpy as np
 
 from penstock import tree
 from penstock.block import Block, all_errors, concatenate
-from penstock.columns import Column, Dense, Objects, Sparse, SparseTensor, Varlen, column_from_rows
+from penstock.building import column_from_rows
+from penstock.columns import (
+    Column,
+    Dense,
+    Objects,
+    SeparateRows,
+    Sparse,
+    SparseTensor,
+    Varlen,
+)
 from penstock.errors import SpecError
-from penstock.node import Context
+from penstock.node import Context, Indices
 from penstock.spec import spec_of_value
 
 
-def group(block: Block, size: int, method: str, first: int, context: Context) -> Block:
+def group(block: Block, size: int, method: str, first: int | Indices, context: Context) -> Block:
     """Each `size` rows as one; `block` has a multiple of that.
 
     Fresh memory is reshaped where it lies, so what was gathered or computed for a batch is the batch.
@@ -27,6 +36,11 @@ def group(block: Block, size: int, method: str, first: int, context: Context) ->
     for column in block.columns:
         if not isinstance(column, Dense):
             return group_ragged(block, np.arange(0, block.rows + 1, size), method, first, context)
+        if isinstance(column, SeparateRows):
+            own = context.allocate((count, size, *column.row_shape), column.rows[0].dtype)
+            np.stack(column.rows, out=own.reshape(-1, *column.row_shape))
+            columns.append(Dense(own, column.dtype))
+            continue
         array = column.array
         shape = (count, size, *array.shape[1:])
         if block.fresh and array.flags.c_contiguous:
@@ -38,8 +52,11 @@ def group(block: Block, size: int, method: str, first: int, context: Context) ->
     return Block(block.treedef, columns, count, fresh=True)
 
 
-def group_ragged(block: Block, offsets: Any, method: str, first: int, context: Context) -> Block:
-    """Rows `offsets[j]` to `offsets[j + 1]` as row j; a row that is an error makes its batch that error."""
+def group_ragged(block: Block, offsets: Any, method: str, first: int | Indices, context: Context) -> Block:
+    """Rows `offsets[j]` to `offsets[j + 1]` as row j; a row that is an error makes its batch that error.
+
+    `first` is the index of the first row, or of the first row of each batch where they do not follow one another.
+    """
     count = len(offsets) - 1
     errors: dict[int, Exception] = {}
     for row in sorted(block.errors):
@@ -58,8 +75,9 @@ def group_ragged(block: Block, offsets: Any, method: str, first: int, context: C
             if number in errors:
                 continue
             start, stop = int(offsets[number]), int(offsets[number + 1])
+            at = first + start if isinstance(first, int) else int(first[number])
             try:
-                stacked[number] = _stack(column.slice(start, stop), name, method, first + start)
+                stacked[number] = _stack(column.slice(start, stop), name, method, at)
             except SpecError as error:
                 errors[number] = error
         columns.append(_column(stacked, errors))

@@ -81,6 +81,16 @@ class Operator(Protocol):
         """Let go of files and threads; twice is fine."""
 
 
+class Pouring(Protocol):
+    """What an operator has too whose rows may be long in coming: each can be had before the next is waited for."""
+
+    def pour(self, rows: int, put: Callable[[Any], bool | None]) -> bool:
+        """Give `put` up to `rows` further rows, each as soon as it is there, until it says True; False at the end."""
+
+    def join(self, rows: Sequence[Any]) -> Block:
+        """A block of rows that were put; from any thread, also while others are poured."""
+
+
 def advance(operator: Operator, state: State, rows: int) -> State | None:
     """The state `rows` rows after `state`; None where the operator has no such method, or it takes computing them."""
     arithmetic = getattr(operator, "advance", None)
@@ -271,6 +281,11 @@ class Node(ABC):
     def bound_below(self, facts: list[Any], given: list[Any] | None) -> Node:
         """This node over inputs that were bound as `facts` says, where `given` had been asked for."""
         return self
+
+    @property
+    def keeps_pace(self) -> bool:
+        """Whether shards of the input that have handed over as many elements have handed over as many of this step."""
+        return False
 
     def global_index(self, index: int) -> int:
         """The index among the elements of all shards that a state at `index` stands for."""

@@ -21,7 +21,8 @@ class Options:
             default 256 MiB for a step and 64 MiB for a prefetch.
         element_timeout_seconds: Seconds that parallel calls for one element may take, above 0; after that an
             `ElementTimeoutError` stands in the element's place, which names function and position, and the stream goes
-            on. By default for ever, with a warning after a minute. Calls in the thread that asks cannot be left.
+            on. Elements that were handed over together, as quick ones are, have as much time for each and fail
+            together. By default for ever, with a warning after a minute. Calls in the thread that asks cannot be left.
 
     Raises:
         TypeError: An argument is no number.

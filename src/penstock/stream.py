@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from penstock.block import Block, concatenate
+from penstock.building import Allocate
 from penstock.node import Operator, State, refuse_without_order
 
 
@@ -72,8 +73,8 @@ class SurplusOperator(ABC):
         self.source.close()
 
 
-def exactly(source: Operator, rows: int) -> Block | None:
-    """`rows` rows of `source`, fewer only at its end, None where nothing is left."""
+def exactly(source: Operator, rows: int, allocate: Allocate | None = None) -> Block | None:
+    """`rows` rows of `source`, fewer only at its end, None where nothing is left; joined in memory of `allocate`."""
     block = source.next_block(rows)
     if block is None or block.rows == rows:
         return block
@@ -85,4 +86,4 @@ def exactly(source: Operator, rows: int) -> Block | None:
             break
         blocks.append(block)
         missing -= block.rows
-    return concatenate(blocks)
+    return concatenate(blocks, allocate)

@@ -124,3 +124,14 @@ def test_no_more_is_read_than_the_batches_that_were_asked_for() -> None:
     iterator = iter(Dataset.from_generator(source).batch(3))
     assert next(iterator).tolist() == [0, 1, 2]
     assert source.given == 3
+
+
+def test_a_batch_that_is_an_error_names_its_own_elements_in_any_order() -> None:
+    elements = iter(Dataset.range(12).map(lambda n: np.arange(n % 4)).batch(3).shuffle(4, seed=3))
+    told = []
+    for _ in range(4):
+        with pytest.raises(SpecError, match=r"elements \d+ and") as caught:
+            next(elements)
+        told.append(int(str(caught.value).split("elements ")[1].split()[0]))
+    assert sorted(told) == [0, 3, 6, 9]
+    assert told != sorted(told)

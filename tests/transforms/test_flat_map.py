@@ -62,8 +62,8 @@ def shuffled(inner_pass: int, n: Any) -> list[Any]:
 
 INNER = {
     "integer": [
-        Inner(lambda n: Dataset.range(n % 4), lambda n: list(np.arange(n % 4))),
-        Inner(lambda n: Dataset.range(n % 4).shuffle(9, seed=5), shuffled, draws=True),
+        Inner(lambda n: Dataset.range(int(n % 4)), lambda n: list(np.arange(int(n % 4)))),
+        Inner(lambda n: Dataset.range(int(n % 4)).shuffle(9, seed=5), shuffled, draws=True),
         Inner(
             lambda n: Dataset.from_tensors(n).repeat(2).map(lambda m: m + 1).enumerate(),
             lambda n: [(np.int64(at), n + 1) for at in range(2)],

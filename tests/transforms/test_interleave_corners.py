@@ -142,6 +142,36 @@ def test_what_is_read_ahead_is_bounded() -> None:
     assert sum(generator.calls for generator in made) == sum(generator.ended for generator in made)
 
 
+def test_elements_given_before_a_wait_do_not_wait_with_the_next() -> None:
+    may_go_on = threading.Event()
+    went_on = []
+
+    def halting() -> Iterator[int]:
+        yield from range(11)
+        went_on.append(may_go_on.wait(SECONDS))
+        yield 11
+
+    ds = Dataset.range(1).interleave(lambda n: Dataset.from_generator(halting), 1, num_parallel_calls=1)
+    iterator = iter(ds)
+    assert values(iterator, 11) == list(range(11))
+    may_go_on.set()
+    assert values(iterator) == [11]
+    assert went_on == [True]
+
+
+def test_several_rounds_at_once_are_in_turn_from_whichever_slot_they_begin() -> None:
+    def build(workers: int | None) -> Dataset[Any]:
+        return Dataset.range(5).interleave(
+            lambda n: Dataset.range(100 * n, 100 * n + 40 + n), 3, 2, num_parallel_calls=workers
+        )
+
+    expected = values(build(None), 1000)
+    assert expected[:8] == [0, 1, 100, 101, 200, 201, 2, 3]
+    for first in range(9):
+        batched = build(2).skip(first).batch(24)
+        assert [value for batch in batched for value in batch.tolist()] == expected[first:]
+
+
 def test_free_order_goes_on_where_one_dataset_blocks_and_loses_nothing_on_resume() -> None:
     may_go_on = threading.Event()
 

@@ -29,7 +29,19 @@ def fingerprint(written: Node) -> dict[str, Any]:
         if isinstance(block, Block):
             arrays = [column.array for column in block.columns if isinstance(column, Dense)]
             functions[f"{number}: {node.signature()}"] = " ".join(_sample(array) for array in arrays)
-    return {"plan": [node.signature() for node in steps], "functions": functions}
+    return {"plan": _lines(written), "functions": functions}
+
+
+def _lines(written: Node) -> list[str]:
+    """The steps, the first one first; a shard says of how many it is where its states mean nothing to others."""
+    lines: list[str] = []
+    stack = [(written, True)]
+    while stack:
+        node, is_common = stack.pop()
+        shards = node.global_index(1)
+        lines.append(node.signature() if is_common or shards == 1 else f"{node.signature()} of {shards}")
+        stack.extend((part, is_common and node.keeps_pace) for part in reversed(node.inputs))
+    return lines[::-1]
 
 
 def _functions(node: Node) -> list[Any]:

@@ -45,7 +45,9 @@ class BackgroundOperator:
         buffer_rows: int,
         pace: ReadingPace,
         is_shareable: Callable[[], bool],
+        most_ahead_bytes: int | None = None,
     ) -> None:
+        self._most_ahead_bytes = most_ahead_bytes or _MAX_AHEAD_BYTES
         self._open = open_operator
         self._buffer_rows = buffer_rows
         self._pace = pace
@@ -89,7 +91,7 @@ class BackgroundOperator:
 
     def _start(self) -> _Producer:
         restored = None if self._before is None else (self._before, self._taken)
-        self._producer = _Producer(self._open(), self._buffer_rows, restored)
+        self._producer = _Producer(self._open(), self._buffer_rows, restored, self._most_ahead_bytes)
         if self._pace.eager_reads < _EAGER_READS or restored is not None:
             self._pace.eager_reads = min(self._pace.eager_reads, _EAGER_READS - 1)
             self._producer.fill()
@@ -160,7 +162,10 @@ class BackgroundOperator:
 class _Producer:
     """The thread, its queue, and the rows that it is allowed to compute."""
 
-    def __init__(self, operator: Operator, buffer_rows: int, restored: tuple[State, int] | None) -> None:
+    def __init__(
+        self, operator: Operator, buffer_rows: int, restored: tuple[State, int] | None, most_ahead_bytes: int
+    ) -> None:
+        self._most_ahead_bytes = most_ahead_bytes
         self._operator = operator
         self._restored = restored
         self._results: SimpleQueue[tuple[State, Block | None, BaseException | None]] = SimpleQueue()
@@ -199,7 +204,7 @@ class _Producer:
         if block is not None:
             self._outstanding -= block.rows
             self._received_rows += block.rows
-            if starved and self._ahead * block.num_bytes < _MAX_AHEAD_BYTES * block.rows:
+            if starved and self._ahead * block.num_bytes < self._most_ahead_bytes * block.rows:
                 self.allow(self._ahead)
                 self._ahead *= 2
         return state, block

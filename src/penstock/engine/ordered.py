@@ -20,8 +20,8 @@ from penstock.options import Options
 from penstock.parallel import AUTOTUNE, Parallel
 from penstock.stream import exactly
 
-_THREAD_RUN_SECONDS = 0.002
-_PROCESS_RUN_SECONDS = 0.005
+_THREAD_RUN_SECONDS = 0.008
+_PROCESS_RUN_SECONDS = 0.02
 _MOST_RUN_ROWS = 1 << 16
 _MOST_RUN_BYTES = 1 << 22
 _RUNS_PER_WORKER = 2  # in the queue and at work: one more than is at work, so that no worker waits for the next
@@ -46,7 +46,7 @@ class OrderedOperator:
 
     Only the thread that asks for rows runs the source, and only while it asks: so what runs ahead is bounded by the
     runs in flight, in count and bytes, and whoever wants more ahead puts a `prefetch` behind it. Runs grow until one
-    takes two milliseconds, so that what a hand-over costs does not count.
+    takes some milliseconds, so that what a hand-over costs does not count.
 
     The state is that of the source before the oldest run that is not wholly handed over, and what was handed over
     since: the form that the sequential operator has, with `taken` added. Where the order is free, `spans` are the runs
@@ -104,7 +104,7 @@ class OrderedOperator:
         self._tuner = Tuner(settings, options.cpu_budget)
         self._most_waiting_bytes = options.memory_budget_bytes or _MOST_WAITING_BYTES
         self._patience = Patience(step, options.element_timeout_seconds)
-        self._remote = Remote(step)
+        self._remote = Remote(step, unit)
 
     def next_block(self, rows: int) -> Block | None:
         while True:

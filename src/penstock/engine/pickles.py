@@ -44,6 +44,12 @@ def loads_as_parent(pickled: bytes) -> Any:
     return _AsParent(io.BytesIO(pickled)).load()
 
 
+def loads_step(pickled: Any) -> tuple[Any, dict[int, ElementFunction]]:
+    """A step that came from the parent, and the functions in it by their numbers in its pickle."""
+    unpickler = _StepUnpickler(io.BytesIO(pickled))
+    return unpickler.load(), unpickler.functions
+
+
 def number_of(function: Any) -> int | None:
     """Which of the functions of its pickle this was that came from the parent; None if it did not."""
     return _functions_received.get(function)
@@ -100,6 +106,21 @@ def _class_sent(number: int) -> type:
 
 def _class_received(number: int) -> type:
     return next(found for found, own in _classes_received.items() if own == number)
+
+
+class _StepUnpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.functions: dict[int, ElementFunction] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        return (
+            self._learn if (module, name) == (__name__, _learn_function.__name__) else super().find_class(module, name)
+        )
+
+    def _learn(self, number: int, kind: type[ElementFunction], arguments: tuple[Any, ...]) -> ElementFunction:
+        function = self.functions[number] = _learn_function(number, kind, arguments)
+        return function
 
 
 class _AsParent(pickle.Unpickler):

@@ -7,7 +7,6 @@ import copy
 import faulthandler
 import io
 import os
-import pickle
 import select
 import signal
 import socket
@@ -20,12 +19,13 @@ import numpy as np
 
 from penstock.engine import block_form
 from penstock.engine.error_form import pack_error
-from penstock.engine.pickles import dumps_for_parent, number_of
+from penstock.engine.pickles import dumps_for_parent, loads_step, number_of
 from penstock.engine.run import RunContext
 from penstock.engine.surroundings import take_over
 from penstock.engine.transport import Channel
 from penstock.node import Node, Step
-from penstock.vectorize.function import Replay
+from penstock.vectorize.function import ElementFunction, Replay
+from penstock.vectorize.retried import RetriedFunction
 
 SECONDS_IDLE = 60.0
 """How long a worker that rests in the pool is kept."""
@@ -72,7 +72,7 @@ class _Server:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._steps: dict[bytes, tuple[Step, RunContext]] = {}
+        self._steps: dict[bytes, tuple[Step, RunContext, dict[int, ElementFunction]]] = {}
 
     def serve(self) -> NoReturn:
         """Answer one request after another."""
@@ -100,20 +100,27 @@ class _Server:
             if surroundings is not None:
                 take_over(surroundings)
             if pickled is not None:
-                self._steps[key] = pickle.loads(arrays[pickled].data), RunContext(_prepare_nothing)
-            step, context = self._steps[key]
+                step, functions = loads_step(arrays[pickled].data)
+                self._steps[key] = step, RunContext(_prepare_nothing), functions
+            step, context, _ = self._steps[key]
             block = block_form.unpack(form, arrays, GivenError)
             epochs, indices = (arrays[each[0]] if isinstance(each, list) else each for each in (epochs, indices))
             result = step.apply(block, context, epochs, indices)
             answer = block_form.pack(result, dumps_for_parent, results, _pack_row_error)
         except BaseException as error:
             # Not with the block: its frames would keep the memory that the block lies in.
-            return (key in self._steps, pack_error(error)), []
+            return (key in self._steps, pack_error(error), self._retried(key)), []
         finally:
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(AttributeError, OSError, ValueError):
                     stream.flush()  # what is printed appears now, and is not lost when this process is ended
-        return (None, answer), results
+        return (None, answer, self._retried(key)), results
+
+    def _retried(self, key: bytes) -> list[tuple[int, int]]:
+        """The further calls in this request, for each function by its number that made any."""
+        _, _, functions = self._steps.get(key, (None, None, {}))
+        counts = [(n, each.faults.take_retried()) for n, each in functions.items() if isinstance(each, RetriedFunction)]
+        return [(number, count) for number, count in counts if count]
 
 
 def _pack_row_error(row: int, error: Exception) -> Any:

@@ -28,6 +28,7 @@ from penstock.engine.transport import Channel
 from penstock.errors import WorkerDied
 from penstock.node import Epochs, Indices, Step
 from penstock.vectorize.function import Replay
+from penstock.vectorize.retried import RetriedFunction
 
 _MOST_STEPS = 4
 _MOST_IDLE = max(4, os.cpu_count() or 1)
@@ -77,10 +78,14 @@ class ProcessWorker:
         self._is_busy = True
         try:
             self._channel.send(request, arrays)
-            (failed, answer), arrays = self._channel.receive()
+            (failed, answer, retried), arrays = self._channel.receive()
         except (EOFError, OSError):
             raise self._death(travelling.name) from None
         self._is_busy = False
+        for number, count in retried:
+            function = travelling.functions[number]
+            assert isinstance(function, RetriedFunction)
+            function.faults.add(retried=count)
         if failed is not None:
             if not failed:
                 del self._known[travelling.key]  # it could not be loaded

@@ -108,7 +108,7 @@ class RunContext:
         pace: ReadingPace,
         is_shareable: Callable[[], bool],
     ) -> Operator:
-        return BackgroundOperator(open_operator, buffer_rows, pace, is_shareable)
+        return BackgroundOperator(open_operator, buffer_rows, pace, is_shareable, self.options.memory_budget_bytes)
 
     def in_parallel(
         self, step: Step, source: Operator, settings: Parallel, *, is_row_by_row: bool = True, unit: int = 1

@@ -55,7 +55,9 @@ class CycleOperator:
             raise failure
         pieces = Pieces()
         try:
-            while pieces.rows < rows and self._take(pieces, rows - pieces.rows):
+            while pieces.rows < rows and (
+                self._take_rounds(pieces, rows - pieces.rows) or self._take(pieces, rows - pieces.rows)
+            ):
                 pass
         except Exception as error:
             if not pieces.rows:
@@ -63,6 +65,39 @@ class CycleOperator:
             # What was taken from other datasets before it comes first.
             self._failure = error
         return pieces.join() if pieces.rows else None
+
+    def _take_rounds(self, pieces: Pieces, wanted: int) -> bool:
+        """Take rows of all slots in turn, as many rounds as all have rows at hand for; False where there is not one.
+
+        For each row that is taken by itself, more is done than for all else that becomes of it.
+        """
+        slots, length = self._slots, self._block_length
+        size = len(slots)
+        if (
+            size < 2
+            or self._in_block
+            or wanted < size * length
+            or (size < self._cycle_length and not self._input_ended)
+        ):
+            return False
+        at = self._at % size
+        rounds = wanted // (size * length)
+        shares: list[tuple[Block, int]] = []
+        for slot in slots:
+            block = None if slot is None else slot.at_hand()
+            if block is None or slot is None or not pieces.fit(block):
+                return False
+            if shares and block.treedef != shares[0][0].treedef:
+                return False
+            rounds = min(rounds, (block.rows - slot.taken) // length)
+            if not rounds:
+                return False
+            shares.append((block, slot.taken))
+        for slot in slots:
+            if slot is not None:
+                slot.take(rounds * length)
+        pieces.add_rounds(shares, rounds, length)
+        return True
 
     def _take(self, pieces: Pieces, wanted: int) -> bool:
         """Take rows of the slot whose turn it is, or pass the turn on; False where that is all for now."""

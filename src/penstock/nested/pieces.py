@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from penstock.block import Block, Dense, concatenate
@@ -16,36 +18,48 @@ class Pieces:
 
     def __init__(self) -> None:
         self.rows = 0
-        self._pieces: list[tuple[Block, int, int]] = []
+        self._in_rounds = False
+        self._pieces: list[tuple[Block, int, int, Sequence[int]]] = []
 
     def fit(self, block: Block) -> bool:
         """Whether rows of `block` can stand in one block with those that are here."""
         if not self._pieces or block.treedef is None:
             return True
-        treedef = next((there.treedef for there, _, _ in self._pieces if there.treedef is not None), None)
+        treedef = next((there.treedef for there, *_ in self._pieces if there.treedef is not None), None)
         return treedef is None or block.treedef is treedef or block.treedef == treedef
 
     def add(self, block: Block, start: int, stop: int) -> None:
         """Put the rows `start` to `stop` of `block` last."""
         self.rows += stop - start
-        self._pieces.append((block, start, stop))
+        self._pieces.append((block, start, stop, range(self.rows - stop + start, self.rows)))
+
+    def add_rounds(self, shares: Sequence[tuple[Block, int]], rounds: int, block_length: int) -> None:
+        """Put `rounds` times `block_length` rows last of each block in turn, from the rows that are told on."""
+        round_length = len(shares) * block_length
+        first, stop = self.rows, self.rows + rounds * round_length
+        for block, start in shares:
+            places: Sequence[int] = range(first, stop, round_length)
+            if block_length > 1:
+                places = [place + at for place in places for at in range(block_length)]
+            self._pieces.append((block, start, start + rounds * block_length, places))
+            first += block_length
+        self.rows = stop
+        self._in_rounds = True
 
     def join(self) -> Block:
         """One block of all rows."""
         pieces = self._pieces
         spans: dict[int, list[int]] = {}
         blocks: dict[int, Block] = {}
-        for block, start, stop in pieces:
+        for block, start, stop, _ in pieces:
             blocks[id(block)] = block
             spans.setdefault(id(block), [start, stop])[1] = stop
-        if len(spans) == len(pieces):
-            return concatenate([block.slice(start, stop) for block, start, stop in pieces])
+        if len(spans) == len(pieces) and not self._in_rounds:
+            return concatenate([block.slice(start, stop) for block, start, stop, _ in pieces])
         # Not slice by slice: that costs more for each row than all else.
         places: dict[int, list[int]] = {key: [] for key in spans}
-        at = 0
-        for block, start, stop in pieces:
-            places[id(block)].extend(range(at, at + stop - start))
-            at += stop - start
+        for block, _, _, at in pieces:
+            places[id(block)].extend(at)
         parts = [blocks[key].slice(start, stop) for key, (start, stop) in spans.items()]
         if len(parts) == 1:
             return parts[0]

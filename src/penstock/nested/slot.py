@@ -48,6 +48,10 @@ class Slot:
                 self._num_read += self._block.rows
         return self._block
 
+    def at_hand(self) -> Block | None:
+        """A block with rows from `taken` on that is there without reading."""
+        return self._block
+
     def take(self, rows: int) -> None:
         """Hand over rows of the block at hand."""
         assert self._block is not None

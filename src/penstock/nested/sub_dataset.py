@@ -6,7 +6,7 @@ from typing import Any
 
 from penstock.block import Block
 from penstock.nested.node import Flattening
-from penstock.node import Context, Node, Operator, State
+from penstock.node import Context, Node, Operator, Pouring, State
 from penstock.plan import demand_is_exact
 
 
@@ -80,6 +80,11 @@ class SubDataset:
             block = self._operator.next_block(self._skip)
             self._skip -= self._skip if block is None else block.rows
         return self._operator.next_block(rows)
+
+    def pouring(self) -> Pouring | None:
+        """What gives its rows one by one; None where they come in blocks, and where some are to be skipped first."""
+        operator: Any = self._operator
+        return None if self._skip or not hasattr(operator, "pour") else operator
 
     def place(self) -> State:
         """Where it is, after the rows that were read: its facts, its operator's state and the rows after that."""

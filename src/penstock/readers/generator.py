@@ -10,7 +10,10 @@ import numpy as np
 
 from penstock import calls, policies, tree
 from penstock.block import Block, all_errors, concatenate, is_own_memory
-from penstock.columns import SCALAR_DTYPES, column_from_rows, component
+from penstock.building import column_from_rows, component
+from penstock.columns import (
+    SCALAR_DTYPES,
+)
 from penstock.errors import SpecError
 from penstock.faults import OnError, Retry
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
@@ -31,7 +34,11 @@ _READY = _PLAIN - {np.ndarray}
 
 _READY_AS = {kind: SCALAR_DTYPES[kind] for kind in (int, float, bool)}
 
+_NUMERIC_KINDS = frozenset("biufc")
+
 _Leaves = list[Any]
+Row = _Leaves | Exception
+"""The components of an element, or the error in its place."""
 
 
 def from_generator(
@@ -121,31 +128,55 @@ class _GeneratorOperator:
         self._taken = 0
         self._ended = False
         self._yielded = _Yielded(node.spec)
+        self._waiting: list[Row] = []
 
     def next_block(self, rows: int) -> Block | None:
+        # Where Ctrl-C breaks it off, what was yielded before that stays for the next block.
+        self.pour(rows, self._waiting.append)
+        waiting, self._waiting = self._waiting, []
+        return self.join(waiting) if waiting else None
+
+    def pour(self, rows: int, put: Callable[[Row], bool | None]) -> bool:
+        """See `penstock.node.Pouring`."""
         if self._ended:
-            return None
-        blocks: list[Block] = []
-        yielded = self._yielded
+            return False
+        take_up = self._yielded.take_up
+        row: Row
         for _ in range(rows):
             try:
                 element = next(self._iterator or self._start())
             except StopIteration:
                 self.close()
-                break
+                return False
             except Exception as error:
                 error.add_note(f"{self._where()}, element {self._taken}")
                 self._taken += 1
                 self.close()
-                return concatenate([*blocks, *yielded.block(), all_errors(error)])
+                put(error)
+                return False
             try:
-                yielded.add(element)
+                row = take_up(element)
             except Exception as error:
                 error.add_note(f"{self._where()}, element {self._taken}")
-                blocks += [*yielded.block(), all_errors(error)]
+                row = error
             self._taken += 1
-        blocks += yielded.block()
-        return concatenate(blocks) if blocks else None
+            if put(row):
+                break
+        return True
+
+    def join(self, rows: Sequence[Row]) -> Block:
+        """See `penstock.node.Pouring`."""
+        blocks: list[Block] = []
+        leaves: list[_Leaves] = []
+        if set(map(type, rows)) == {list}:
+            return self._yielded.block(rows)[0]  # type: ignore[arg-type]
+        for row in rows:
+            if isinstance(row, Exception):
+                blocks += [*self._yielded.block(leaves), all_errors(row)]
+                leaves = []
+            else:
+                leaves.append(row)
+        return concatenate([*blocks, *self._yielded.block(leaves)])
 
     def _start(self) -> Iterator[Any]:
         if self._iterator is None:
@@ -179,7 +210,7 @@ class _GeneratorOperator:
 
 
 class _Yielded:
-    """Elements of a generator since the last block, by their components; all have one structure.
+    """Takes the elements of a generator apart; all have one structure.
 
     Args:
         spec: What elements are declared to be; None where they are taken as they come.
@@ -190,10 +221,9 @@ class _Yielded:
         self._treedef = None if spec is None else spec.treedef
         self._names = None if spec is None else tree.paths(spec.treedef)
         self._take_apart: Callable[[Any], _Leaves | None] | None = None
-        self._rows: list[_Leaves] = []
 
-    def add(self, element: Any) -> None:
-        """Take up an element.
+    def take_up(self, element: Any) -> _Leaves:
+        """The components of an element, as a column takes them.
 
         Raises:
             SpecError: It has no component, another structure than those before, or does not fit the signature.
@@ -202,11 +232,10 @@ class _Yielded:
         if leaves is None:
             leaves = self._flattened(element)
         if self._spec is None:
-            self._rows.append([leaf if type(leaf) in _READY else component(_own(leaf)) for leaf in leaves])
-        else:
-            assert self._names is not None
-            found = zip(leaves, self._spec.leaves, self._names, strict=True)
-            self._rows.append([_fit(_own(leaf), spec, name) for leaf, spec, name in found])
+            return [leaf if type(leaf) in _READY else _own_component(leaf) for leaf in leaves]
+        assert self._names is not None
+        found = zip(leaves, self._spec.leaves, self._names, strict=True)
+        return [_fit(_own(leaf), spec, name) for leaf, spec, name in found]
 
     def _flattened(self, element: Any) -> _Leaves:
         """The components of an element whose structure has to be looked for."""
@@ -224,9 +253,8 @@ class _Yielded:
             self._take_apart = _quick_way(element, treedef)
         return leaves
 
-    def block(self) -> list[Block]:
-        """The elements taken up since the last call as one block, or none."""
-        rows, self._rows = self._rows, []
+    def block(self, rows: list[_Leaves]) -> list[Block]:
+        """Elements that were taken up as one block, or none."""
         if not rows:
             return []
         assert self._treedef is not None
@@ -263,6 +291,13 @@ def _quick_way(element: Any, treedef: tree.Treedef) -> Callable[[Any], _Leaves |
                 else None
             )
     return _by_structure
+
+
+def _own_component(value: Any) -> Any:
+    """The component that a value becomes, in memory that the generator does not write into."""
+    if type(value) is np.ndarray and value.ndim and value.dtype.kind in _NUMERIC_KINDS:
+        return value.copy() if value.flags.writeable else value
+    return component(_own(value))
 
 
 def _own(value: Any) -> Any:

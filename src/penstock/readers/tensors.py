@@ -9,7 +9,13 @@ import numpy as np
 
 from penstock import tree
 from penstock.block import Block, block_from_elements
-from penstock.columns import Column, Dense, Sparse, SparseTensor, component
+from penstock.building import component
+from penstock.columns import (
+    Column,
+    Dense,
+    Sparse,
+    SparseTensor,
+)
 from penstock.errors import SpecError
 from penstock.node import Indices, Source
 from penstock.spec import Spec, array_of_list, spec_of_element, unify

@@ -10,7 +10,10 @@ import numpy as np
 
 from penstock import tree
 from penstock.block import Block
-from penstock.columns import SparseTensor, component
+from penstock.building import component
+from penstock.columns import (
+    SparseTensor,
+)
 from penstock.node import Operator
 from penstock.testing.reference import Failure
 

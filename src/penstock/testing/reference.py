@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from penstock import tree
-from penstock.columns import component
+from penstock.building import component
 from penstock.errors import SpecError
 
 EPOCHS = 2**64

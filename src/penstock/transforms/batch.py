@@ -84,6 +84,10 @@ class Batch(Node):
         return self.input.access if self.input.cardinality() >= -1 else Access.STREAM
 
     @property
+    def keeps_pace(self) -> bool:
+        return True
+
+    @property
     def yields_batches(self) -> bool:
         return True
 
@@ -134,8 +138,8 @@ class _Batches(Places):
         offsets = self._offsets[start : stop + 1]
         block = self._below.gather(int(offsets[0]), int(offsets[-1]))
         if block.rows == (stop - start) * self._node.batch_size:
-            return group(block, self._node.batch_size, "batch", int(self._starts[start]), self._context)
-        return group_ragged(block, offsets - offsets[0], "batch", int(self._starts[start]), self._context)
+            return group(block, self._node.batch_size, "batch", self._starts[start:stop], self._context)
+        return group_ragged(block, offsets - offsets[0], "batch", self._starts[start:stop], self._context)
 
 
 class _BatchOperator:
@@ -153,7 +157,7 @@ class _BatchOperator:
         if self._ended:
             return None
         size = self._size
-        block = exactly(self._source, rows * size)
+        block = exactly(self._source, rows * size, self._context.allocate)
         if block is None:
             return None
         first = self._seen

@@ -69,6 +69,10 @@ class Prefetch(Node):
             is_shareable=lambda: not demand_is_exact(self.input),
         )
 
+    @property
+    def keeps_pace(self) -> bool:
+        return True
+
     def sequential(self) -> Node:
         return self.input
 

@@ -8,7 +8,14 @@ import numpy as np
 
 from penstock import tree
 from penstock.block import Block, is_own_memory
-from penstock.columns import NO_COMPONENTS, SCALAR_DTYPES, Column, Dense, SparseTensor, column_from_rows, component
+from penstock.building import column_from_rows, component
+from penstock.columns import (
+    NO_COMPONENTS,
+    SCALAR_DTYPES,
+    Column,
+    Dense,
+    SparseTensor,
+)
 from penstock.errors import SpecError
 
 _COMPONENTS = (np.ndarray, np.generic, int, float, complex, bool, str, bytes, SparseTensor)

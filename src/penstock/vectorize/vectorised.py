@@ -69,8 +69,7 @@ def _num_bytes(leaf: TensorSpec) -> int:
 def column_form(column: Column) -> tuple[Any, ...]:
     """What has to be the same for a trace to be used again."""
     if isinstance(column, Dense):
-        array = column._array
-        return (column.dtype, () if array is None else array.shape[1:])
+        return (column.dtype, column.row_shape)
     return (type(column),)
 
 
