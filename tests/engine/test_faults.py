@@ -174,7 +174,7 @@ AT_WORK = textwrap.dedent(
         return n
 
     ds = Dataset.range(100).map(in_process, num_parallel_calls=2, executor="process")
-    ds = ds.map(in_thread, num_parallel_calls=2, executor="thread").prefetch(2)
+    ds = ds.map(in_thread, num_parallel_calls=2, executor="thread")
     """
 )
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from penstock.block import block_from_elements
 from penstock.node import Node
 from penstock.plan import walk
-from penstock.quarantined import FailedElement
 from penstock.vectorize.function import ElementFunction, Replay
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
+    from penstock.quarantined import FailedElement
 
 
 def replay(self: Dataset[Any], error: BaseException | FailedElement) -> Any:
@@ -41,6 +41,8 @@ def replay(self: Dataset[Any], error: BaseException | FailedElement) -> Any:
 
     See also: read_quarantine.
     """
+    from penstock.quarantined import FailedElement
+
     if isinstance(error, FailedElement):
         return _call_again(self._node, error)
     again = getattr(error, "penstock_replay", None)

@@ -7,12 +7,14 @@ import time
 import warnings
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.block import Block
-from penstock.engine.statistics import QueueStatistics
 from penstock.node import Operator, State, advance
 from penstock.passes import ReadingPace
+
+if TYPE_CHECKING:
+    from penstock.engine.statistics import QueueStatistics
 
 _SECONDS_TO_STOP = 1.0
 _LONG_STEP_SECONDS = 0.001
@@ -45,10 +47,12 @@ class BackgroundOperator:
         buffer_rows: int,
         pace: ReadingPace,
         is_shareable: Callable[[], bool],
+        interrupt: Callable[[], None],
         most_ahead_bytes: int | None = None,
     ) -> None:
         self._most_ahead_bytes = most_ahead_bytes or _MAX_AHEAD_BYTES
         self._open = open_operator
+        self._interrupt = interrupt
         self._buffer_rows = buffer_rows
         self._pace = pace
         self._is_shareable = is_shareable
@@ -129,6 +133,8 @@ class BackgroundOperator:
 
     def queue_statistics(self) -> QueueStatistics:
         """How far ahead the thread is; its reader's waiting includes what that computed itself."""
+        from penstock.engine.statistics import QueueStatistics
+
         producer, block = self._producer, self._block
         at_hand = 0 if block is None else block.rows - self._taken
         if producer is None:
@@ -156,7 +162,7 @@ class BackgroundOperator:
 
     def close(self) -> None:
         if self._producer is not None:
-            self._producer.stop()
+            self._producer.stop(self._interrupt)
 
 
 class _Producer:
@@ -233,8 +239,12 @@ class _Producer:
         """Let the thread compute as far ahead as it should be again."""
         self.allow(self._ahead - self._outstanding)
 
-    def stop(self) -> None:
-        """End the thread; if it is inside user code that does not return, leave it behind as a daemon and say so."""
+    def stop(self, interrupt: Callable[[], None]) -> None:
+        """End the thread; if it is inside user code that does not return, leave it behind as a daemon and say so.
+
+        Args:
+            interrupt: Ends what it may wait for, where it has not ended after a fifth of the time.
+        """
         if self._stopped:
             return
         self._stopped = True
@@ -243,7 +253,10 @@ class _Producer:
             return
         self._credits.put(0)
         if threading.current_thread() is not self._thread:
-            self._thread.join(_SECONDS_TO_STOP)
+            self._thread.join(_SECONDS_TO_STOP / 5)
+            if self._thread.is_alive():
+                interrupt()
+                self._thread.join(_SECONDS_TO_STOP * 4 / 5)
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             warnings.warn(
                 f"prefetch(): thread {self._thread.name} is still inside a user function and is left behind; "

@@ -8,20 +8,21 @@ import time
 import weakref
 from collections.abc import Callable
 from collections.abc import Iterator as AbstractIterator
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from penstock import calls
 from penstock.block import Block
 from penstock.engine.measured import PlanMeasures
 from penstock.engine.memory import Allocator
-from penstock.engine.report import verdict
 from penstock.engine.run import RunContext, open_node
 from penstock.engine.saved_state import VERSION, check_form, compare, facts_to_restore
-from penstock.engine.statistics import Statistics
 from penstock.errors import StateError
 from penstock.node import Node, Operator, State, advance
 from penstock.options import Options
 from penstock.plan import demand_is_exact
+
+if TYPE_CHECKING:
+    from penstock.engine.statistics import Statistics
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -242,6 +243,8 @@ class DatasetIterator(Generic[T_co]):
         >>> iterator.report()
         'nothing to report yet: the loop has not asked for a second element'
         """
+        from penstock.engine.report import verdict
+
         return verdict(*self._measures.statistics())
 
     def _fingerprint(self) -> dict[str, Any]:

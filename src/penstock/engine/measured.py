@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from time import perf_counter
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from penstock.block import Block
 from penstock.depth import SHORT_PLAN_STEPS
-from penstock.engine.statistics import HasQueue, OperatorStatistics, QueueStatistics, Statistics
 from penstock.node import Access, IndexOnly, Node, Operator, Source, State
 from penstock.plan import walk
 from penstock.policies import fault_counts
+
+if TYPE_CHECKING:
+    # Imported when somebody asks: importing takes time, and few do.
+    from penstock.engine.statistics import HasQueue, OperatorStatistics, QueueStatistics, Statistics
 
 _LOOKING_SHARE = 1024
 """Counting the bytes of a block may take this part of the time that the step takes."""
@@ -157,7 +160,7 @@ class MeasuredOperator:
         self._measure = measure
         self._pace, self._sets_pace = measure.pace, measure.sets_pace
         # Not `isinstance`: for a protocol it takes longer than opening an operator.
-        self._queue = cast(HasQueue, operator) if hasattr(operator, "queue_statistics") else None
+        self._queue = cast("HasQueue", operator) if hasattr(operator, "queue_statistics") else None
         if self._queue is not None:
             measure.watch(self._queue)
 
@@ -222,6 +225,8 @@ class PlanMeasures:
 
     def statistics(self) -> tuple[Statistics, list[Node]]:
         """What is known so far, and the node of each operator."""
+        from penstock.engine.statistics import Statistics
+
         last = self.reader.below(self._plan)
         assert last is not None
         found: list[OperatorStatistics] = []
@@ -246,6 +251,8 @@ def _collect(
     measure: Measure, thread: int, threads: _Threads, found: list[OperatorStatistics], nodes: list[Node]
 ) -> None:
     """Add what is known of a step, after all that is below it."""
+    from penstock.engine.statistics import OperatorStatistics
+
     queue = measure.queue()
     inputs = measure.inputs()
     thread_below = threads.another() if queue is not None and queue.input_has_thread else thread

@@ -367,6 +367,10 @@ class OrderedOperator:
                 return {self._index_name: state[self._index_name] + taken, self._source_name: below}
         return {**state, "taken": taken}
 
+    def interrupt(self) -> None:
+        """End the processes at work, from any thread: whoever waits for them gets an error."""
+        self._remote.kill()
+
     def close(self, interrupt: Callable[[], Any] | None = None) -> None:
         """End the threads; `interrupt` ends what they wait for, beside processes, when some do not return."""
         if self._crew is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from penstock.node import Epochs, Indices, Node, Operator, State, Step, advance
 from penstock.options import Options
 from penstock.parallel import Parallel
 from penstock.passes import ReadingPace
+
+if TYPE_CHECKING:
+    from penstock.engine.ordered import OrderedOperator
 
 M = TypeVar("M")
 
@@ -54,6 +58,7 @@ class RunContext:
         self._reader = reader
         self._opened = [0]
         self._remotes: dict[int, Remote] | None = None
+        self._with_workers: weakref.WeakSet[OrderedOperator] = weakref.WeakSet()
 
     @property
     def epoch(self) -> int:
@@ -108,7 +113,9 @@ class RunContext:
         pace: ReadingPace,
         is_shareable: Callable[[], bool],
     ) -> Operator:
-        return BackgroundOperator(open_operator, buffer_rows, pace, is_shareable, self.options.memory_budget_bytes)
+        return BackgroundOperator(
+            open_operator, buffer_rows, pace, is_shareable, self._interrupt, self.options.memory_budget_bytes
+        )
 
     def in_parallel(
         self, step: Step, source: Operator, settings: Parallel, *, is_row_by_row: bool = True, unit: int = 1
@@ -116,10 +123,17 @@ class RunContext:
         # Imported when first needed: importing takes time, and most plans have no workers.
         from penstock.engine.ordered import OrderedOperator
 
-        return OrderedOperator(step, source, settings, self, self.options, is_row_by_row=is_row_by_row, unit=unit)
+        operator = OrderedOperator(step, source, settings, self, self.options, is_row_by_row=is_row_by_row, unit=unit)
+        self._with_workers.add(operator)
+        return operator
 
     def start_thread(self, work: Callable[[], None], name: str) -> None:
         threads.start(work, name)
+
+    def _interrupt(self) -> None:
+        """End the processes that threads of this run wait for."""
+        for operator in list(self._with_workers):
+            operator.interrupt()
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         return self._allocator.allocate(shape, dtype)
@@ -141,6 +155,7 @@ class RunContext:
         # Scratch is not shared: two epochs may run at the same time, in two threads.
         other = RunContext(self._prepare, self._allocator, self._reader, self.options)
         other._epoch = epoch
+        other._with_workers = self._with_workers
         return other
 
 

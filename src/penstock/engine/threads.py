@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -46,6 +47,9 @@ def _serve(inbox: _Inbox) -> None:
             continue  # it was given work in this moment
         try:
             work()
+        except BaseException:
+            # A thread of the pool lives on; what nobody else has dealt with is told as for any thread.
+            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), thread)))
         finally:
             # The last work is not kept alive by a thread that waits for the next.
             del work

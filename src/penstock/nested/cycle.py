@@ -83,7 +83,7 @@ class CycleOperator:
         at = self._at % size
         rounds = wanted // (size * length)
         shares: list[tuple[Block, int]] = []
-        for slot in slots:
+        for slot in (*slots[at:], *slots[:at]):
             block = None if slot is None else slot.at_hand()
             if block is None or slot is None or not pieces.fit(block):
                 return False

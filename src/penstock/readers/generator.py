@@ -15,12 +15,12 @@ from penstock.columns import (
     SCALAR_DTYPES,
 )
 from penstock.errors import SpecError
-from penstock.faults import OnError, Retry
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
 from penstock.spec import Spec, TensorSpec, spec_of_value
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
+    from penstock.faults import OnError
 
 _PLAIN = frozenset(
     {int, float, bool, complex, str, bytes, np.ndarray}
@@ -88,7 +88,7 @@ def from_generator(
     if args is not None and not isinstance(args, (tuple, list)):
         raise TypeError(f"from_generator(): args must be a tuple, but is {args!r}; write args=({args!r},)")
     values = tuple(component(value) for value in args or ())
-    policy = policies.asked("from_generator", on_error, max_errors, refused=(Retry,))
+    policy = policies.asked("from_generator", on_error, max_errors, refused=("retry",))
     node = Generator(generator, values, signature, calls.origin())
     return cls(policy.around(node, _name(generator), node.origin))
 

@@ -11,7 +11,6 @@ import numpy as np
 from penstock import calls, policies, tree
 from penstock.block import Block, Dense
 from penstock.errors import SpecError
-from penstock.faults import OnError, Substitute
 from penstock.node import UNKNOWN, Context, Epochs, Indices, Node, Operator, Purity
 from penstock.parallel import Parallel
 from penstock.plan import demand_is_exact
@@ -21,6 +20,7 @@ from penstock.vectorize.function import ElementFunction, purity_of
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
+    from penstock.faults import OnError
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def filter_(
     """
     calls.function("filter", "predicate", predicate)
     settings = calls.parallel("filter", num_parallel_calls, deterministic, executor)
-    policy = policies.asked("filter", on_error, max_errors, refused=(Substitute,))
+    policy = policies.asked("filter", on_error, max_errors, refused=("substitute",))
     function = policy.function(predicate, calls.origin(), vectorize, purity_of("filter", purity))
     node = Filter(self._node, function, settings)
     return self._then(policy.around(node, function.name, function.origin, is_aligned=False))

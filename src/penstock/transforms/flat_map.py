@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls, policies
-from penstock.faults import OnError
 from penstock.nested import CycleOperator, Flattening, feed
 from penstock.node import Context, Operator, State
 from penstock.passes import PassCounter
@@ -15,6 +14,7 @@ from penstock.vectorize.function import purity_of
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
+    from penstock.faults import OnError
 
 R = TypeVar("R")
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from penstock import calls, faults
-from penstock.failing import DropErrors, Step
-from penstock.faults import FaultCounts
+from penstock import calls
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -40,7 +38,11 @@ def ignore_errors(self: Dataset[T], log_warning: bool = False, *, max_errors: in
 
     See also: map, filter.
     """
+    # Imported when called: importing takes time, and most programs leave nothing out.
+    from penstock import faults
+    from penstock.failing import DropErrors, Step
+
     step = Step("ignore_errors", "", calls.origin(), is_aligned=False)
     most = faults.budget("ignore_errors", max_errors)
-    node: Any = DropErrors(self._node, step, most, None, FaultCounts(), bool(log_warning))
+    node: Any = DropErrors(self._node, step, most, None, faults.FaultCounts(), bool(log_warning))
     return self._then(node)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock import calls, policies
 from penstock.block import Block
 from penstock.blockwise import Blockwise
-from penstock.faults import OnError
 from penstock.node import (
     Context,
     Epochs,
@@ -23,6 +22,7 @@ from penstock.vectorize.function import ElementFunction, purity_of
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
+    from penstock.faults import OnError
 
 R = TypeVar("R")
 

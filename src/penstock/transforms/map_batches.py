@@ -11,7 +11,6 @@ import numpy as np
 from penstock import calls, policies
 from penstock.block import Block, all_errors, concatenate
 from penstock.errors import SpecError
-from penstock.faults import OnError
 from penstock.group import group, ungroup
 from penstock.node import Context, Epochs, Indices, Node, Operator, Purity
 from penstock.parallel import Parallel
@@ -21,6 +20,7 @@ from penstock.vectorize.function import ElementFunction, purity_of
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
+    from penstock.faults import OnError
 
 R = TypeVar("R")
 

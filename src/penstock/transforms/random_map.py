@@ -11,7 +11,6 @@ import numpy as np
 from penstock import calls, policies, random
 from penstock.block import Block
 from penstock.blockwise import Blockwise
-from penstock.faults import OnError
 from penstock.node import Context, Epochs, Indices, Node, Purity
 from penstock.parallel import Parallel
 from penstock.passes import PassCounter, bind_pass
@@ -20,6 +19,7 @@ from penstock.vectorize.function import ElementFunction, purity_of
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
+    from penstock.faults import OnError
 
 R = TypeVar("R")
 
