@@ -278,3 +278,33 @@ def test_options_go_on_to_what_is_made_of_a_dataset_and_are_completed_by_others(
     assert ds.options() == Options(cpu_budget=2, memory_budget_bytes=9)
     with pytest.raises(TypeError, match="with_options"):
         ds.with_options({"cpu_budget": 1})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("then", ["alone", "batch", "prefetch", "filter"])
+def test_in_any_order_with_runs_of_any_length_nothing_is_lost_or_doubled(then: str) -> None:
+    steps: dict[str, Any] = {
+        "alone": lambda ds: ds,
+        "batch": lambda ds: ds.batch(7),
+        "prefetch": lambda ds: ds.prefetch(4),
+        "filter": lambda ds: ds.filter(lambda n: n % 2 == 0),
+    }
+
+    def dataset() -> Dataset[Any]:
+        return steps[then](numbers(300, **WAYS["as they are done"]))  # type: ignore[no-any-return]
+
+    def flat(elements: Any) -> list[int]:
+        return [int(n) for element in elements for n in np.atleast_1d(element)]
+
+    whole = sorted(flat(dataset()))
+    for taken in range(0, len(list(dataset())), 11):
+        elements = iter(dataset())
+        found = flat(next(elements) for _ in range(taken))
+        resumed = iter(dataset())
+        resumed.load_state_dict(elements.state_dict())
+        assert sorted(found + flat(resumed)) == whole
+
+
+def test_what_asks_for_workers_costs_nothing_where_blocks_are_cheap() -> None:
+    ds = Dataset.range(50_000).map(lambda n: n * 2 + 1, num_parallel_calls=4).shuffle(100, seed=1).batch(100)
+    assert sum(int(batch.sum()) for batch in ds) == sum(2 * n + 1 for n in range(50_000))
+    assert "in the thread that asks" in Dataset.explain(ds)

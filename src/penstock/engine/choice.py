@@ -17,6 +17,8 @@ _LETS_GO_BELOW = 1.5
 """Two at once take this many times as long as one where a function holds the GIL for half of its time."""
 _SHORT_SECONDS = 1e-6
 _CHEAP_SECONDS_PER_BLOCK = 0.002
+_CHEAP_SECONDS_PER_BYTE = 2e-9
+"""What computing a byte of the result may take beside copying it, which no worker makes quicker."""
 _BLOCK_ROWS = 4096
 _FEW_ROWS = 256
 
@@ -76,8 +78,8 @@ class Choice:
         self._observed += 1
         if self._observed <= _WARM_UP_RUNS:
             return
-        if self._is_cheap(run):
-            self._decide("inline", "it runs on whole blocks that take less than a hand-over is worth")
+        if self._step.is_vectorised and run.rows >= _FEW_ROWS:
+            self._decide_for_blocks(run)
         elif run.seconds < _LONG_ENOUGH_SECONDS and run.rows < _BLOCK_ROWS:
             return
         elif not self._is_pairing:
@@ -86,10 +88,14 @@ class Choice:
         else:
             self._observe_pair(run)
 
-    def _is_cheap(self, run: Run) -> bool:
-        if not self._step.is_vectorised or run.rows < _FEW_ROWS:
-            return False
-        return run.seconds / run.rows * _BLOCK_ROWS < _CHEAP_SECONDS_PER_BLOCK
+    def _decide_for_blocks(self, run: Run) -> None:
+        """Where a function runs that NumPy computes for whole blocks, most of the time without the GIL."""
+        seconds = min(run.seconds, run.cpu_seconds)  # other programs do not make it dear
+        is_cheap = seconds / run.rows * _BLOCK_ROWS < _CHEAP_SECONDS_PER_BLOCK
+        if is_cheap or seconds < run.num_bytes * _CHEAP_SECONDS_PER_BYTE:
+            self._decide("inline", "it runs on whole blocks that take less than a hand-over is worth")
+        else:
+            self._decide("thread", "it runs on whole blocks, which NumPy computes without the GIL")
 
     def _observe_pair(self, run: Run) -> None:
         self._pair.append(run)

@@ -82,6 +82,7 @@ class Crew:
         self._done: SimpleQueue[Run] = SimpleQueue()
         self._left: SimpleQueue[None] = SimpleQueue()
         self._started = 0
+        self._at_work: set[int] = set()
         self.size = 0
         self.is_closed = False
 
@@ -129,12 +130,13 @@ class Crew:
                 self._tasks.get_nowait()
         except Empty:
             pass
-        for _ in range(self.size):
+        # One for each that was ever started: those told to end before may have lost theirs to the loop above.
+        for _ in range(self._started):
             self._tasks.put(None)
         waiting = self._await_all(_SECONDS_TO_STOP / 5)
         if waiting and interrupt is not None:
             interrupt()
-        if waiting and self._await_all(_SECONDS_TO_STOP * 4 / 5):
+        if waiting and self._await_all(_SECONDS_TO_STOP * 4 / 5) and self._at_work:
             warnings.warn(
                 f"{self._name}: a thread is still inside a user function and is left behind; what it computes is "
                 "thrown away",
@@ -156,7 +158,10 @@ class Crew:
     def _perform(self, run: Run) -> bool:
         """Work on a run, in one of the threads; False if there is nothing more to do."""
         if not self.is_closed:
+            thread = threading.get_ident()
+            self._at_work.add(thread)
             self._work(run)
+            self._at_work.discard(thread)
             self._done.put(run)
         return not self.is_closed
 

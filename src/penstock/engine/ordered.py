@@ -86,6 +86,7 @@ class OrderedOperator:
         self._unit = unit
         self._is_sent = is_sent
         self._next = 0
+        self._wanted_rows = 1
         self._ended = False
         self._runs: deque[Run] = deque()
         self._unfinished = 0
@@ -107,6 +108,7 @@ class OrderedOperator:
         self._remote = Remote(step, unit)
 
     def next_block(self, rows: int) -> Block | None:
+        self._wanted_rows = rows
         while True:
             self._collect(wait=False)
             self._fill()
@@ -164,25 +166,22 @@ class OrderedOperator:
             self._crew.resize(workers)
         return self._crew
 
+    def _run_rows(self) -> int:
+        # Without workers nothing is handed over, and as much is computed as is asked for.
+        return max(self._wanted_rows, self._unit) if self._pace.way == "inline" else self._pace.run_rows * self._unit
+
     def _pull(self) -> Run | None:
         """The next run of the source; what was handed out before the state that this began from is left out."""
-        rows = self._pace.run_rows * self._unit
         while True:
             before = self._source.get_state()
-            skip = 0
-            if self._spans:
-                first, length, taken = self._spans[0]
-                if first <= self._next:
-                    rows, skip = length, max(0, taken)
-                    del self._spans[0]
-                else:
-                    rows, taken = min(rows, first - self._next), 0
-            else:
-                taken = 0
+            rows, taken, is_whole = self._run_rows(), 0, self._unit > 1
+            if self._spans and self._spans[0][0] == self._next:
+                _, rows, taken = self._spans.pop(0)
+                is_whole = True
+            elif self._spans:
+                rows = min(rows, self._spans[0][0] - self._next)
             try:
-                block = (
-                    exactly(self._source, rows) if skip or taken or self._unit > 1 else self._source.next_block(rows)
-                )
+                block = exactly(self._source, rows) if is_whole else self._source.next_block(rows)
             except Exception as error:
                 run = Run(self._next, None, 0, before)
                 run.error = error
