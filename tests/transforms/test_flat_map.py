@@ -69,13 +69,13 @@ INNER = {
             lambda n: [(np.int64(at), n + 1) for at in range(2)],
         ),
         Inner(
-            lambda n: Dataset.range(3).map(lambda m: fails_at(m, n % 3)).take(n % 5),
-            lambda n: [m if m != n % 3 else Failure(ValueError, "here", "map") for m in np.arange(3)][: n % 5],
+            lambda n: Dataset.range(3).map(lambda m: fails_at(m, n % 3)).take(int(n % 5)),
+            lambda n: [m if m != n % 3 else Failure(ValueError, "here", "map") for m in np.arange(3)][: int(n % 5)],
         ),
         Inner(lambda n: Dataset.from_tensors(fails_at(n, 2)), lambda n: [fails_at(n, 2)]),
         Inner(
-            lambda n: Dataset.range(n % 3).flat_map(lambda m: Dataset.range(m + 1)),
-            lambda n: [k for m in range(n % 3) for k in np.arange(m + 1)],
+            lambda n: Dataset.range(int(n % 3)).flat_map(lambda m: Dataset.range(m + 1)),
+            lambda n: [k for m in range(int(n % 3)) for k in np.arange(m + 1)],
         ),
     ],
     "any": [
