@@ -62,18 +62,7 @@ class Policy:
 
 
 def policy_of(method: str, on_error: OnError, max_errors: Any, refused: tuple[str, ...] = ()) -> Policy:
-    """The policy that `on_error` and `max_errors` ask for.
-
-    Args:
-        method: Whose arguments they are.
-        on_error: What the user passed.
-        max_errors: What the user passed.
-        refused: Kinds of `on_error`, by the names of their functions, that make no sense for this method.
-
-    Raises:
-        TypeError: One of them is of a wrong type.
-        ValueError: One of them is none of the values that it may have, or `max_errors` has nothing to count.
-    """
+    """As `policies.asked`, where something is asked for."""
     chosen = known(method, "on_error", on_error)
     most = budget(method, max_errors)
     retry = chosen if isinstance(chosen, Retry) else None

@@ -155,7 +155,8 @@ def test_further_calls_in_worker_processes_count(tmp_path: Path) -> None:
     assert [step.faults for step in elements.stats().operators][-1] == {"retried": 5}
 
 
-# Two steps at work, one in processes and one in threads, neither of which lets go by itself.
+# Two steps at work, one in processes and one in threads, neither of which lets go by itself. The sleeps are what the
+# user's functions do, a hang and a wait; no test waits by sleeping.
 AT_WORK = textwrap.dedent(
     """
     import os, time

@@ -16,9 +16,9 @@ from penstock.engine import processes, transport
 from penstock.engine.portable import detached, portable
 from penstock.errors import SpecError
 from tests.engine.calling_step import Step, mapped, run
+from tests.engine.platforms import on_posix
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and descriptors of POSIX")
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc, or waits for processes of others")
+pytestmark = on_posix
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from penstock.block import block_from_elements
 from penstock.engine import processes
 from penstock.errors import WorkerDied
 from tests.engine.calling_step import Step, crashed, killed, left, run
+from tests.engine.platforms import on_linux, on_posix
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and descriptors of POSIX")
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc, or waits for processes of others")
+pytestmark = on_posix
 
 
 @pytest.fixture

@@ -19,9 +19,11 @@ FORMS: list[Callable[[Any, Any], Any]] = [
 
 
 def reference(left: Stream, right: Stream, form: Callable[[Any, Any], Any]) -> Iterator[Any]:
-    for pair in zip(left, right, strict=False):
-        ordered = pair if form is FORMS[0] else pair[::-1]
-        yield next((item for item in ordered if isinstance(item, Failure)), form(*pair))
+    # The inputs are read in the order of the components; the names of a dict are sorted.
+    is_straight = form is FORMS[0]
+    for first, second in zip(*((left, right) if is_straight else (right, left)), strict=False):
+        pair = (first, second) if is_straight else (second, first)
+        yield next((item for item in (first, second) if isinstance(item, Failure)), form(*pair))
 
 
 def cardinality(left: int, right: int, form: Callable[[Any, Any], Any]) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
+from penstock.engine.autotune import usable_cores
 from penstock.engine.crew import Run
 from penstock.node import Purity, Step
 from penstock.parallel import Parallel
@@ -70,7 +70,7 @@ class Choice:
             self._decide("thread", "this Python has no GIL")
         elif self._step.purity is Purity.STATEFUL:
             self._decide("thread", "the function may have effects, which have to be seen in this process")
-        elif (os.cpu_count() or 1) == 1:
+        elif usable_cores() == 1:
             self._decide("thread", "there is one core")
 
     def observe(self, run: Run) -> None:
