@@ -304,6 +304,16 @@ def test_in_any_order_with_runs_of_any_length_nothing_is_lost_or_doubled(then: s
         assert sorted(found + flat(resumed)) == whole
 
 
+def test_a_state_that_waits_for_rows_which_do_not_come_ends() -> None:
+    elements = iter(numbers(**WAYS["as they are done"]))
+    next(elements)
+    state = elements.state_dict()
+    state["at"]["order"] = [*state["at"].get("order", []), [1000, 1]]
+    resumed = iter(numbers(**WAYS["as they are done"]))
+    resumed.load_state_dict(state)
+    assert len(list(resumed)) == 39
+
+
 def test_what_asks_for_workers_costs_nothing_where_blocks_are_cheap() -> None:
     ds = Dataset.range(50_000).map(lambda n: n * 2 + 1, num_parallel_calls=4).shuffle(100, seed=1).batch(100)
     assert sum(int(batch.sum()) for batch in ds) == sum(2 * n + 1 for n in range(50_000))

@@ -262,8 +262,12 @@ class OrderedOperator:
         oldest = self._runs[0]
         if self._current is not None:
             return self._current
-        if self._order:
-            return next((run for run in self._runs if run.is_done and run.first == self._order[0]), None)
+        while self._order:
+            first = self._order[0]
+            wanted = next((run for run in self._runs if run.first == first), None)
+            if wanted is not None or (first >= self._next and not self._ended):
+                return wanted if wanted is not None and wanted.is_done else None
+            self._order.popleft()  # it failed as a whole, or the source has become shorter
         if oldest.is_done:
             return oldest
         # What is left to be skipped after a resume was handed out of the oldest runs.

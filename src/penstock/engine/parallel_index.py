@@ -56,11 +56,12 @@ class ParallelIndexOperator:
         return found | {name: state[name] for name in _FREE_ORDER if name in state}
 
     def close(self) -> None:
-        self._ordered.close(self._kill)
+        self._ordered.close(self.interrupt)
         while self._remotes:
             self._remotes.popitem()[1].close()
 
-    def _kill(self) -> None:
+    def interrupt(self) -> None:
+        """End the processes at work, from any thread: whoever waits for them gets an error."""
         for remote in self._remotes.values():
             remote.kill()
 

@@ -26,6 +26,7 @@ from penstock.passes import ReadingPace
 
 if TYPE_CHECKING:
     from penstock.engine.ordered import OrderedOperator
+    from penstock.engine.parallel_index import ParallelIndexOperator
 
 M = TypeVar("M")
 
@@ -58,7 +59,7 @@ class RunContext:
         self._reader = reader
         self._opened = [0]
         self._remotes: dict[int, Remote] | None = None
-        self._with_workers: weakref.WeakSet[OrderedOperator] = weakref.WeakSet()
+        self._with_workers: weakref.WeakSet[OrderedOperator | ParallelIndexOperator] = weakref.WeakSet()
 
     @property
     def epoch(self) -> int:
@@ -86,7 +87,9 @@ class RunContext:
             return IndexOperator(node, self)
         from penstock.engine.parallel_index import ParallelIndexOperator
 
-        return ParallelIndexOperator(node, step, self)
+        operator = ParallelIndexOperator(node, step, self)
+        self._with_workers.add(operator)
+        return operator
 
     def with_processes(self) -> tuple[RunContext, dict[int, Remote]]:
         """This context for workers that hand steps on to processes, and those that they do."""

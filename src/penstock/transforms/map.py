@@ -68,7 +68,7 @@ def map_(
     Spec: that of the function's results.
     Cardinality: the input's; unknown where elements that fail are left out.
     Order: kept.  Random access: if the input has it, the function is not stateful, and no element is left out.
-    Memory: one block; with parallel calls up to eight runs of elements for each.  State: the input's.
+    Memory: one block; with parallel calls some runs of elements for each.  State: the input's.
 
     Raises:
         TypeError: `map_func` is no function.
