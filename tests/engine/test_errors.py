@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 import traceback
 from typing import Any
 
@@ -160,6 +161,14 @@ def test_replay_of_other_transformations(make: Any) -> None:
     with pytest.raises(ZeroDivisionError):
         ds.replay(error)
     assert seen.seen == [seen.seen[0]] * 2
+
+
+@pytest.mark.parametrize("result", [None, (), {1}, (1, 2, 3)], ids=repr)
+def test_replay_of_a_result_that_is_no_element(result: Any) -> None:
+    ds = Dataset.range(3).map(lambda n: result if n else (n, n))
+    error = raised_by(ds)
+    with pytest.raises(type(error), match=re.escape(str(error))):
+        ds.replay(error)
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt()], ids=repr)

@@ -19,10 +19,13 @@ def reference(elements: Stream) -> Iterator[Any]:
 
 
 def can_be_split(sample: list[Any]) -> Any:
-    """No arguments where elements have an axis; where they have none, the call itself refuses."""
-    leaves = [leaf for item in sample if not isinstance(item, Failure) for leaf in tree.flatten(item)[0]]
-    fits = leaves and all(isinstance(leaf, np.ndarray) and leaf.ndim for leaf in leaves)
-    return st.just({}) if fits else None
+    """No arguments where elements have an axis; the call itself refuses those without, and those known to differ."""
+    elements = [tree.flatten(item)[0] for item in sample if not isinstance(item, Failure)]
+    if not elements or not all(isinstance(leaf, np.ndarray) and leaf.ndim for leaves in elements for leaf in leaves):
+        return None
+    sizes_by_component = [{len(leaf) for leaf in leaves} for leaves in zip(*elements, strict=True)]
+    static = {min(sizes) for sizes in sizes_by_component if len(sizes) == 1}
+    return st.just({}) if len(static) < 2 else None
 
 
 CASE = Case("unbatch", Dataset.unbatch, reference, can_be_split, lambda size: None, may_drop=True)

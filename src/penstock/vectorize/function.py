@@ -121,6 +121,11 @@ class ElementFunction:
         """Whether it is known to run on whole blocks."""
         return self.way == "vectorised"
 
+    @property
+    def results(self) -> Results:
+        """What all of its results have to agree with."""
+        return self._results
+
     def note(self, index: int) -> str:
         """What an error of the call for element `index` is told about where it comes from."""
         return f"in {self.transformation}({self.name}), added at {self.origin}, element {index}"
@@ -362,9 +367,14 @@ class Replay:
         self.index = index
 
     def __call__(self) -> Any:
-        """Call the function on the element again, in this thread, on a copy of it."""
+        """Call the function on the element again, in this thread, on a copy of it, and look at what it returns."""
         extras = None if self.last is None else iter([self.last()])
-        return next(self.function._calls(self.row, extras))
+        result = next(self.function._calls(self.row, extras))
+        errors: dict[int, Exception] = {}
+        self.function.results.collect([result], [0], errors)
+        if errors:
+            raise errors[0]
+        return result
 
     def __reduce__(self) -> Any:
         return Replay, (self.function, self.row, None, self.index)
