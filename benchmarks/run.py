@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import bench_branching_elements
+import bench_disk_cache
 import bench_full_shuffle
 import bench_hand_over
 import bench_mnist_memory
@@ -100,6 +101,7 @@ RACES = (
     Race(bench_start.NAME, bench_start.TITLE, bench_start.CONTENDERS, None),
     Race(bench_resume.NAME, bench_resume.TITLE, bench_resume.CONTENDERS, "bench_resume.py"),
     race(bench_full_shuffle.WORKLOAD),
+    race(bench_disk_cache.WORKLOAD),
     race(bench_photos.WORKLOAD),
     race(bench_python_map.WORKLOAD),
     race(bench_slow_files.WORKLOAD),

@@ -58,6 +58,7 @@ def other_steps_keep_it(images: Dataset[Image]) -> None:
     assert_type(images.shuffle(1000, seed=1, reshuffle_each_iteration=False), Dataset[Image])
     assert_type(images.repeat().skip(1).take(10).shard(2, 0), Dataset[Image])
     assert_type(images.cache().prefetch(2), Dataset[Image])
+    assert_type(images.cache("images").take_while(is_bright).unique(), Dataset[Image])
     assert_type(images.batch(32, drop_remainder=True), Dataset[Image])
     assert_type(images.concatenate(images), Dataset[Image])
     assert_type(images.enumerate(), Dataset[tuple[np.int64, Image]])
@@ -75,6 +76,13 @@ def a_function_on_datasets_is_applied(images: Dataset[Image]) -> None:
         return dataset.map(scale).batch(32)
 
     assert_type(images.apply(scaled_batches), Dataset[Scaled])
+
+
+def a_state_may_be_handed_on(images: Dataset[Image]) -> None:
+    def running_mean(state: float, image: Image) -> tuple[float, Scaled]:
+        return add_mean(state, image), scale(image)
+
+    assert_type(images.scan(0.0, running_mean), Dataset[Scaled])
 
 
 def two_types_may_follow_each_other(images: Dataset[Image], texts: Dataset[str]) -> None:
@@ -106,6 +114,12 @@ def facts_have_plain_types(images: Dataset[Image]) -> None:
 
 def elements_are_covariant(integers: Dataset[np.int64]) -> Dataset[np.integer[Any]]:
     return integers
+
+
+def mixtures_have_the_type_of_their_inputs(images: Dataset[Image], choices: Dataset[np.int64]) -> None:
+    assert_type(Dataset.sample_from_datasets([images, images], [0.5, 0.5], seed=1), Dataset[Image])
+    assert_type(Dataset.sample_from_datasets([images, images], lambda step: (1.0, step), evenly=False), Dataset[Image])
+    assert_type(Dataset.choose_from_datasets([images, images], choices), Dataset[Image])
 
 
 def sources_are_datasets() -> None:

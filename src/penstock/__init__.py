@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from penstock.faults import quarantine as quarantine
     from penstock.faults import retry as retry
     from penstock.faults import substitute as substitute
+    from penstock.file_datasets import TextLineDataset as TextLineDataset
     from penstock.options import Options as Options
     from penstock.quarantined import FailedElement as FailedElement
     from penstock.quarantined import read_quarantine as read_quarantine
+    from penstock.readers.image_folder import image_folder_classes as image_folder_classes
     from penstock.spec import TensorSpec as TensorSpec
 
 __version__ = "0.1.0"
@@ -31,9 +33,11 @@ _HOMES = {
     "Dataset": "penstock.dataset",
     "DatasetIterator": "penstock.engine.iterator",
     "SparseTensor": "penstock.columns",
+    "TextLineDataset": "penstock.file_datasets",
     "TensorSpec": "penstock.spec",
     "FailedElement": "penstock.quarantined",
     "Options": "penstock.options",
+    "image_folder_classes": "penstock.readers.image_folder",
     "quarantine": "penstock.faults",
     "read_quarantine": "penstock.quarantined",
     "retry": "penstock.faults",
@@ -50,7 +54,9 @@ __all__ = [
     "Options",
     "SparseTensor",
     "TensorSpec",
+    "TextLineDataset",
     "errors",
+    "image_folder_classes",
     "quarantine",
     "read_quarantine",
     "retry",

@@ -20,6 +20,7 @@ from penstock.node import (
     refuse_without_order,
 )
 from penstock.parallel import Parallel
+from penstock.tally import Tally
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +80,7 @@ class BlockwiseOperator:
         self._context = context
         self._rows = 0
         self._to_skip = 0
+        self.tally = Tally()
 
     def next_block(self, rows: int) -> Block | None:
         while self._to_skip:
@@ -92,6 +94,9 @@ class BlockwiseOperator:
             return None
         result = self._node.apply(block, self._context, self._context.epoch, self._rows)
         self._rows += block.rows
+        self.tally.blocks += 1
+        if result.rows != 1 or result.errors:
+            self.tally.add(result)
         return result
 
     def get_state(self) -> State:

@@ -119,7 +119,8 @@ def _column_of_arrays(rows: list[NDArray[Any]]) -> Column:
             return Dense(rows[0][None])
         if rows[0].nbytes >= _LARGE_ROW_BYTES:
             return SeparateRows(rows)
-        return Dense(np.stack(rows))
+        # np.stack() makes a view of each row first, which takes longer than all else (bench_slow_files.py).
+        return Dense(np.concatenate(rows).reshape(len(rows), *shape) if shape else np.stack(rows))
     if (
         len({(len(shape), shape[1:], dtype) for shape, dtype in forms}) == 1
         and rows[0].ndim

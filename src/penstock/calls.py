@@ -5,10 +5,13 @@ from __future__ import annotations
 import operator
 import os.path
 import sys
+from collections.abc import Iterable
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from penstock.parallel import AUTOTUNE, EXECUTORS, Parallel
+
+D = TypeVar("D")
 
 # With the separator, so that a package whose name begins like ours is not ours.
 _PACKAGE = os.path.join(os.path.dirname(__file__), "")
@@ -77,6 +80,29 @@ def parallel(
     if number != AUTOTUNE:
         count(method, "num_parallel_calls", number, 1, "; use AUTOTUNE to leave it open")
     return Parallel(number, deterministic is not False, executor)
+
+
+def datasets(method: str, kind: type[D], value: Any) -> list[D]:
+    """`value` as a list of datasets.
+
+    Args:
+        method: The public function.
+        kind: The class of datasets.
+        value: What was given.
+
+    Raises:
+        TypeError: It is no sequence, or something in it is no dataset.
+        ValueError: It is empty.
+    """
+    if isinstance(value, kind) or not isinstance(value, Iterable):
+        raise TypeError(f"{method}(): datasets must be a list of datasets, but is {value!r}")
+    found = list(value)
+    for item in found:
+        if not isinstance(item, kind):
+            raise TypeError(f"{method}(): datasets must be a list of datasets, but {item!r} is none")
+    if not found:
+        raise ValueError(f"{method}(): datasets is empty; give at least one")
+    return found
 
 
 def is_ours(frame: FrameType) -> bool:

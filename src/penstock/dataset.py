@@ -9,13 +9,18 @@ from penstock.engine.memory import Allocator
 from penstock.node import Node
 from penstock.options import Options
 from penstock.readers.generator import from_generator
+from penstock.readers.image_folder import from_image_folder
+from penstock.readers.json_lines import from_json_lines
+from penstock.readers.list_files import list_files
 from penstock.readers.random_numbers import random_
 from penstock.readers.ranges import counter, range_
 from penstock.readers.tensors import from_list, from_tensor_slices, from_tensors
+from penstock.readers.text_lines import from_text
 from penstock.spec import Spec
 from penstock.transforms.apply import apply
 from penstock.transforms.batch import batch
 from penstock.transforms.cache import cache
+from penstock.transforms.choose_from_datasets import choose_from_datasets
 from penstock.transforms.concatenate import concatenate
 from penstock.transforms.enumerate import enumerate_
 from penstock.transforms.filter import filter_
@@ -27,11 +32,15 @@ from penstock.transforms.map_batches import map_batches
 from penstock.transforms.prefetch import prefetch
 from penstock.transforms.random_map import random_map
 from penstock.transforms.repeat import repeat
+from penstock.transforms.sample_from_datasets import sample_from_datasets
+from penstock.transforms.scan import scan
 from penstock.transforms.shard import shard
 from penstock.transforms.shuffle import shuffle
 from penstock.transforms.skip import skip
 from penstock.transforms.take import take
+from penstock.transforms.take_while import take_while
 from penstock.transforms.unbatch import unbatch
+from penstock.transforms.unique import unique
 from penstock.transforms.zip import zip_
 
 T_co = TypeVar("T_co", covariant=True)
@@ -63,19 +72,28 @@ class Dataset(Generic[T_co]):
     counter = classmethod(counter)
     random = classmethod(random_)
     zip = classmethod(zip_)
+    choose_from_datasets = classmethod(choose_from_datasets)
+    sample_from_datasets = classmethod(sample_from_datasets)
+    list_files = classmethod(list_files)
+    from_text = classmethod(from_text)
+    from_json_lines = classmethod(from_json_lines)
+    from_image_folder = classmethod(from_image_folder)
 
     # One element to one element
     map = map_
     map_batches = map_batches
     random_map = random_map
     enumerate = enumerate_
+    scan = scan
 
     # Which elements, in which order
     filter = filter_
     ignore_errors = ignore_errors
+    unique = unique
     shuffle = shuffle
     repeat = repeat
     take = take
+    take_while = take_while
     skip = skip
     shard = shard
     concatenate = concatenate

@@ -17,6 +17,10 @@ class StateError(PenstockError, ValueError):
     """A saved state does not fit the pipeline that it is loaded into."""
 
 
+class CacheError(PenstockError, ValueError):
+    """A file of `cache(filename)` holds the elements of another pipeline."""
+
+
 class CardinalityError(PenstockError, ValueError):
     """A dataset has another number of elements than was asked for."""
 

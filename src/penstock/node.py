@@ -17,9 +17,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock import tree
 from penstock.block import Block
 from penstock.errors import StateError
-from penstock.parallel import Parallel
+from penstock.parallel import Parallel, Tuning
 from penstock.passes import ReadingPace
 from penstock.spec import Spec
 
@@ -84,11 +85,15 @@ class Operator(Protocol):
 class Pouring(Protocol):
     """What an operator has too whose rows may be long in coming: each can be had before the next is waited for."""
 
+    @property
+    def treedef(self) -> tree.Treedef | None:
+        """The structure of the rows so far; None as long as there is none but errors."""
+
     def pour(self, rows: int, put: Callable[[Any], bool | None]) -> bool:
         """Give `put` up to `rows` further rows, each as soon as it is there, until it says True; False at the end."""
 
     def join(self, rows: Sequence[Any]) -> Block:
-        """A block of rows that were put; from any thread, also while others are poured."""
+        """A block of rows that were put, here or by another of the same structure; from any thread at any time."""
 
 
 def advance(operator: Operator, state: State, rows: int) -> State | None:
@@ -153,6 +158,9 @@ class Context(Protocol):
         `is_shareable` says whether no user code can tell in which thread it runs; asked late, for it takes long.
         """
 
+    def apart(self, plan: Node, buffer_rows: int) -> Operator:
+        """Run a whole plan in a process of its own, at most `buffer_rows` rows ahead of its reader; -1 for AUTOTUNE."""
+
     def apply(self, step: Step, block: Block, epochs: Epochs, indices: Indices | int) -> Block:
         """Run a step on rows: here, or in a process where that is how its calls are spread."""
 
@@ -164,6 +172,13 @@ class Context(Protocol):
         `is_row_by_row` says that row i out is of row i in; such an operator's state is that of `BlockwiseOperator`,
         any other's that of `SurplusOperator`.
         """
+
+    def tuning(self, settings: Parallel) -> Tuning:
+        """How many workers a step with these settings gets, within the budget of the run."""
+
+    @property
+    def memory_budget_bytes(self) -> int | None:
+        """How many bytes of results a step may hold for its reader; None where it is for the step to say."""
 
     def start_thread(self, work: Callable[[], None], name: str) -> None:
         """Run `work`, which must not raise, in a thread of its own; whoever starts it ends it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 AUTOTUNE = -1
 EXECUTORS = ("auto", "thread", "process")
@@ -56,3 +56,55 @@ class Parallel:
         ways = {"thread": "in threads", "process": "in processes", "inline": "in the thread that asks"}
         way = ways.get(self.pace.way, "threads or processes: not known before the first elements")
         return f"{', '.join(told)}; {way}" + (f": {self.pace.why}" if self.pace.why else "")
+
+
+class Turn(Protocol):
+    """Some rows that a worker has done at once."""
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        """How long its thread or process computed meanwhile."""
+
+    @property
+    def starved_seconds(self) -> float:
+        """How long it would have computed, but had no core."""
+
+    @property
+    def thread(self) -> int:
+        """The identifier of the worker."""
+
+
+class Resizable(Protocol):
+    """Workers whose number may change while they work."""
+
+    @property
+    def num_at_work(self) -> int:
+        """How many are at work at this moment."""
+
+    def resize(self, size: int) -> None:
+        """Let so many work."""
+
+
+class Tuning(Protocol):
+    """The number of workers of one step, as its settings say; with AUTOTUNE it follows what it is told."""
+
+    @property
+    def workers(self) -> int:
+        """How many are to work."""
+
+    def waited(self, seconds: float) -> None:
+        """The reader has waited for a result."""
+
+    def observe(self, turn: Turn) -> None:
+        """Some rows are done."""
+
+    def adjust(self, crew: Resizable | None, is_full: bool) -> None:
+        """When it is time, let more or fewer work; `is_full` says that no more work can be handed out."""

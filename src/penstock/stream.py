@@ -8,6 +8,7 @@ from typing import Any
 from penstock.block import Block, concatenate
 from penstock.building import Allocate
 from penstock.node import Operator, State, refuse_without_order
+from penstock.tally import Tally
 
 
 class SurplusOperator(ABC):
@@ -23,6 +24,7 @@ class SurplusOperator(ABC):
         self._held: Block | None = None
         self._taken = 0
         self._to_skip = 0
+        self.tally = Tally()
 
     @abstractmethod
     def produce(self, rows: int) -> Block | None:
@@ -44,7 +46,11 @@ class SurplusOperator(ABC):
                 if self._taken == held.rows:
                     # Not kept for longer than needed: an error in it, once raised, refers back to the whole pipeline.
                     self._held = None
-                return held.slice(start, self._taken)
+                block = held.slice(start, self._taken)
+                self.tally.blocks += 1
+                if block.rows != 1 or block.errors:
+                    self.tally.add(block)
+                return block
             self._before = {"source": self.source.get_state(), "own": self.own_state()}
             self._held = self.produce(rows if not self._to_skip else self._to_skip)
             if self._held is None:

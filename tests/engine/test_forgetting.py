@@ -29,6 +29,11 @@ PLANS: dict[str, Callable[[Dataset[Any]], Dataset[Any]]] = {
     "take": lambda ds: ds.take(7),
     "concatenate": lambda ds: ds.concatenate(ds),
     "prefetch": lambda ds: ds.prefetch(2),
+    "take_while": lambda ds: ds.take_while(lambda x: bool(x[0] < 15)),
+    "scan": lambda ds: ds.scan(0, lambda count, x: (count + 1, x)),
+    "unique": lambda ds: ds.unique(),
+    "sample_from_datasets": lambda ds: Dataset.sample_from_datasets([ds, ds]),
+    "choose_from_datasets": lambda ds: Dataset.choose_from_datasets([ds, ds], Dataset.range(2).repeat()),
     "map_batches": lambda ds: ds.map_batches(lambda x: x, 4),
     "random_map": lambda ds: ds.random_map(lambda x, rng: x * rng.random()),
 }

@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -295,10 +296,24 @@ def test_an_element_that_cannot_be_pickled_says_what_to_do(worker):
     assert run(worker, lambda x: x + 1, [1]) == [2]
 
 
-def test_a_result_that_cannot_be_pickled_is_an_error(worker):
-    with pytest.raises(TypeError, match="pickle"):
-        run(worker, lambda x: threading.Lock(), [1])
-    assert run(worker, lambda x: x + 1, [1]) == [2]
+def test_results_that_cannot_be_pickled_are_errors_of_their_rows():
+    def locked(n):
+        return {"lock": threading.Lock() if n in (1, 3) else int(n)}
+
+    ds = Dataset.range(5).map(locked, num_parallel_calls=2, executor="process")
+    iterator = iter(ds)
+    found: list[Any] = []
+    for _ in range(5):
+        try:
+            found.append(next(iterator))
+        except TypeError as error:
+            found.append(error)
+    failed = found[1], found[3]
+    assert found == [{"lock": 0}, failed[0], {"lock": 2}, failed[1], {"lock": 4}]
+    for n, error in zip((1, 3), failed, strict=True):
+        assert f"element {n} cannot be sent from a worker process" in str(error)
+        assert "executor='thread'" in str(error)
+        assert any("map(" in note and "added at" in note for note in error.__notes__)
 
 
 def test_a_step_that_cannot_be_loaded_is_an_error_each_time(worker):

@@ -64,6 +64,18 @@ PIPELINES: dict[str, Callable[[], Dataset[Any]]] = {
     "zip and concatenate": lambda: Dataset.zip(
         Dataset.range(9).concatenate(Dataset.range(30).shuffle(6, seed=1)), Dataset.from_generator(numbers)
     ).map(lambda left, right: left * 100 + right),
+    "sample_from_datasets": lambda: Dataset.sample_from_datasets(
+        [Dataset.range(30), Dataset.range(100, 130), Dataset.counter(200)], [0.5, 0.3, 0.2], seed=3
+    ),
+    "sample_from_datasets, evenly": lambda: Dataset.sample_from_datasets(
+        [Dataset.range(30), Dataset.range(100, 130), Dataset.range(200, 230)], [0.5, 0.3, 0.2], evenly=True
+    ),
+    "sample_from_datasets of streams": lambda: Dataset.sample_from_datasets(
+        [Dataset.from_generator(numbers), Dataset.range(100, 160).filter(is_odd)], [0.4, 0.6], seed=4
+    ),
+    "scan and unique": lambda: (
+        Dataset.range(60).map(lambda n: n % 37).unique().scan(0, lambda total, n: (total + n, n))
+    ),
     "unbatch": lambda: Dataset.range(40).batch(7).unbatch().enumerate().map(lambda number, n: number * 100 + n),
 }
 

@@ -99,11 +99,6 @@ def test_an_endless_dataset_is_refused_at_the_call() -> None:
         Dataset.range(3).repeat().cache()
 
 
-def test_a_file_is_refused_at_the_call() -> None:
-    with pytest.raises(NotImplementedError, match=r"^cache\(\): .*leave filename empty"):
-        Dataset.range(3).cache("elements")
-
-
 def test_it_pickles_empty() -> None:
     ds = Dataset.range(3).cache()
     list(ds)

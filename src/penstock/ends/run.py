@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls, tree
 from penstock.depth import SHORT_PLAN_STEPS, ask, refuse_too_deep, too_deep
-from penstock.ends.fingerprint import fingerprint
 from penstock.engine.iterator import DatasetIterator, Prepare
 from penstock.engine.pass_facts import pass_facts
+from penstock.fingerprint import fingerprint
 from penstock.node import Node
 from penstock.optimizer.optimize import optimize
 from penstock.plan import rebuild, walk

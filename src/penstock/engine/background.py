@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from penstock.block import Block
+from penstock.engine.buffer_size import BufferSize
 from penstock.node import Operator, State, advance
 from penstock.passes import ReadingPace
 
@@ -56,8 +57,9 @@ class BackgroundOperator:
         self._buffer_rows = buffer_rows
         self._pace = pace
         self._is_shareable = is_shareable
-        self._producer: _Producer | None = None
+        self._producer: Producer | None = None
         self._before: State = None
+        self._first: State = None
         self._block: Block | None = None
         self._taken = 0
         self._ended = False
@@ -93,9 +95,9 @@ class BackgroundOperator:
         self._left_at = time.perf_counter()
         return block.slice(start, stop)
 
-    def _start(self) -> _Producer:
+    def _start(self) -> Producer:
         restored = None if self._before is None else (self._before, self._taken)
-        self._producer = _Producer(self._open(), self._buffer_rows, restored, self._most_ahead_bytes)
+        self._producer = Producer(self._open(), self._buffer_rows, restored, self._most_ahead_bytes)
         if self._pace.eager_reads < _EAGER_READS or restored is not None:
             self._pace.eager_reads = min(self._pace.eager_reads, _EAGER_READS - 1)
             self._producer.fill()
@@ -103,7 +105,7 @@ class BackgroundOperator:
         self._left_at = time.perf_counter()
         return self._producer
 
-    def _read(self, producer: _Producer, rows: int, shared: bool) -> Block | None:
+    def _read(self, producer: Producer, rows: int, shared: bool) -> Block | None:
         """The next block: from the thread, or, where that has come to rest, computed here."""
         began = time.perf_counter()
         try:
@@ -115,6 +117,8 @@ class BackgroundOperator:
             self._ended = True
             raise
         self._block, self._taken = block, 0
+        if self._first is None:
+            self._first = self._before
         waited = time.perf_counter() - began
         self._waited_seconds += waited
         self._judge_reader(began - self._left_at, waited)
@@ -152,39 +156,76 @@ class BackgroundOperator:
 
     def advance(self, state: State, rows: int) -> State | None:
         producer, before = self._producer, state["input"]
+        is_beginning = before is None
+        if is_beginning:
+            before = self._first
         if producer is None or before is None or state["ended"]:
             return None
-        after = producer.advance(before, state["taken"] + rows)
+        taken = state["taken"] + rows
+        after = producer.advance(before, taken)
+        if after is None and is_beginning and rows:
+            # Where the order is free, the beginning alone does not tell which rows came first.
+            return {**state, "input": before, "taken": taken}
         return None if after is None else {**state, "input": after, "taken": 0}
 
     def set_state(self, state: State) -> None:
         self._before, self._taken, self._ended = state["input"], int(state["taken"]), bool(state["ended"])
 
     def close(self) -> None:
-        if self._producer is not None:
-            self._producer.stop(self._interrupt)
+        if self._producer is not None and not self._producer.stop(self._interrupt):
+            warnings.warn(
+                f"prefetch(): thread {self._producer.name} is still inside a user function and is left behind; "
+                "what it computes is thrown away",
+                RuntimeWarning,
+                stacklevel=1,
+            )
 
 
-class _Producer:
-    """The thread, its queue, and the rows that it is allowed to compute."""
+Found = tuple[State, Block | None, BaseException | None]
+"""A block and the state before it; no block at the end; or what was raised."""
+
+
+class Producer:
+    """The thread, its queue, and the rows that it is allowed to compute.
+
+    Args:
+        operator: What computes them.
+        buffer_rows: How many rows it may be ahead; -1 for as few as keep the reader from waiting.
+        restored: A state to begin with, and how many rows after it to leave out.
+        most_ahead_bytes: How many bytes it may be ahead, where it finds out how many rows.
+        put: Takes what was found, in the thread; by default it waits for `receive`.
+    """
 
     def __init__(
-        self, operator: Operator, buffer_rows: int, restored: tuple[State, int] | None, most_ahead_bytes: int
+        self,
+        operator: Operator,
+        buffer_rows: int,
+        restored: tuple[State, int] | None,
+        most_ahead_bytes: int,
+        put: Callable[[Found], None] | None = None,
     ) -> None:
         self._most_ahead_bytes = most_ahead_bytes
         self._operator = operator
         self._restored = restored
-        self._results: SimpleQueue[tuple[State, Block | None, BaseException | None]] = SimpleQueue()
+        self._results: SimpleQueue[Found] = SimpleQueue()
+        self._put = put or self._results.put
         self._credits: SimpleQueue[int] = SimpleQueue()
         self._outstanding = 0
         self._computed_rows = 0
         self._received_rows = 0
         self.rested_seconds = 0.0
-        self._grows = buffer_rows < 0
-        self._ahead = 2 if self._grows else buffer_rows
+        self._size = BufferSize() if buffer_rows < 0 else None
+        self._ahead = buffer_rows if self._size is None else self._size.rows
+        self._rested_before_growing = 0.0
+        self._withheld = 0  # rows that the reader takes without making room for others
         self._stopped = False
         self._is_started = False
         self._thread = threading.Thread(target=self._work, name="penstock-prefetch", daemon=True)
+
+    @property
+    def name(self) -> str:
+        """What the thread is called."""
+        return self._thread.name
 
     @property
     def is_at_rest(self) -> bool:
@@ -203,17 +244,25 @@ class _Producer:
 
     def receive(self) -> tuple[State, Block | None]:
         """The next block and the state before it; waits for it."""
-        starved = self._grows and self._results.empty()
+        ready = 0 if self._results.empty() else self.ready_rows
         state, block, error = self._results.get()
         if error is not None:
             raise error
         if block is not None:
             self._outstanding -= block.rows
             self._received_rows += block.rows
-            if starved and self._ahead * block.num_bytes < self._most_ahead_bytes * block.rows:
-                self.allow(self._ahead)
-                self._ahead *= 2
+            if self._size is not None:
+                self._resize(self._size, block, ready)
         return state, block
+
+    def _resize(self, size: BufferSize, block: Block, ready: int) -> None:
+        rested = self.rested_seconds
+        most = self._most_ahead_bytes * block.rows // max(1, block.num_bytes)
+        change = size.read(block.rows, ready, rested > self._rested_before_growing, most)
+        if change:
+            self._ahead, self._rested_before_growing = size.rows, rested
+            self._withheld += max(0, -change)
+            self.allow(max(0, change))
 
     def advance(self, state: State, rows: int) -> State | None:
         """The state of the thread's operator `rows` rows after `state`; arithmetic only, so it may go on meanwhile."""
@@ -226,6 +275,9 @@ class _Producer:
 
     def allow(self, rows: int) -> None:
         """Let the thread compute `rows` more rows."""
+        withheld = min(rows, self._withheld)
+        self._withheld -= withheld
+        rows -= withheld
         if rows:
             self._outstanding += rows
             self._credits.put(rows)
@@ -237,33 +289,28 @@ class _Producer:
 
     def fill(self) -> None:
         """Let the thread compute as far ahead as it should be again."""
-        self.allow(self._ahead - self._outstanding)
+        self._withheld = max(0, self._outstanding - self._ahead)
+        self.allow(max(0, self._ahead - self._outstanding))
 
-    def stop(self, interrupt: Callable[[], None]) -> None:
-        """End the thread; if it is inside user code that does not return, leave it behind as a daemon and say so.
+    def stop(self, interrupt: Callable[[], None]) -> bool:
+        """End the thread; False if it is inside user code that does not return, and so is left behind as a daemon.
 
         Args:
             interrupt: Ends what it may wait for, where it has not ended after a fifth of the time.
         """
         if self._stopped:
-            return
+            return True
         self._stopped = True
         if self._thread.ident is None:
             self._operator.close()
-            return
+            return True
         self._credits.put(0)
         if threading.current_thread() is not self._thread:
             self._thread.join(_SECONDS_TO_STOP / 5)
             if self._thread.is_alive():
                 interrupt()
                 self._thread.join(_SECONDS_TO_STOP * 4 / 5)
-        if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            warnings.warn(
-                f"prefetch(): thread {self._thread.name} is still inside a user function and is left behind; "
-                "what it computes is thrown away",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        return not self._thread.is_alive() or threading.current_thread() is self._thread
 
     def _work(self) -> None:
         operator = self._operator
@@ -284,17 +331,17 @@ class _Producer:
                 began = time.perf_counter()
                 block = operator.next_block(min(run, allowed))
                 if block is None:
-                    self._results.put((state, None, None))
+                    self._put((state, None, None))
                     return
                 allowed -= block.rows
                 self._computed_rows += block.rows
-                self._results.put((state, block, None))
+                self._put((state, block, None))
                 if time.perf_counter() - began < _LONG_STEP_SECONDS and block.num_bytes < _MAX_RUN_BYTES:
                     run = min(2 * run, 65536)
                 # Not kept while it waits: the reader's elements would live longer than the reader wants them.
                 del block
         except BaseException as error:
-            self._results.put((None, None, error))
+            self._put((None, None, error))
         finally:
             operator.close()
 

@@ -29,7 +29,7 @@ def pack(block: Block, dumps: Dumps, arrays: Arrays, pack_error: Callable[[int, 
     Raises:
         Exception: An element holds an object that `dumps` cannot pickle.
     """
-    treedef = None if block.treedef is None else _pack_structure(block.treedef, dumps)
+    treedef = None if block.treedef is None else pack_structure(block.treedef, dumps)
     packer = _Packer(dumps, arrays)
     columns = [packer.column(column) for column in block.columns]
     errors = {row: pack_error(row, error) for row, error in block.errors.items()}
@@ -39,7 +39,7 @@ def pack(block: Block, dumps: Dumps, arrays: Arrays, pack_error: Callable[[int, 
 def unpack(form: Form, arrays: Arrays, unpack_error: Callable[[Any], Exception]) -> Block:
     """The block that `form` was made of, in memory of its own."""
     packed, rows, packed_columns, packed_errors = form
-    treedef = None if packed is None else _unpack_structure(packed)
+    treedef = None if packed is None else unpack_structure(packed)
     columns = [_unpack_column(column, arrays) for column in packed_columns]
     errors = {row: unpack_error(error) for row, error in packed_errors.items()}
     # Two rows of objects may be one object.
@@ -131,13 +131,15 @@ def _unpack_objects(form: Form, arrays: Sequence[NDArray[Any]]) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _pack_structure(treedef: tree.Treedef, dumps: Dumps) -> bytes:
+def pack_structure(treedef: tree.Treedef, dumps: Dumps) -> bytes:
+    """A structure for another process."""
     # The classes come first: a structure can only be read where they are known to be structure.
     return dumps((tree.own_classes(treedef), dumps(treedef, None)), None)
 
 
 @lru_cache(maxsize=64)
-def _unpack_structure(packed: bytes) -> tree.Treedef:
+def unpack_structure(packed: bytes) -> tree.Treedef:
+    """The structure that `packed` was made of."""
     classes, treedef = pickle.loads(packed)
     tree.make_structure(classes)
     found: tree.Treedef = pickle.loads(treedef)

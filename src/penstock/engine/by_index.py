@@ -11,6 +11,7 @@ from penstock.blockwise import Blockwise
 from penstock.errors import StateError
 from penstock.node import Access, Context, IndexOnly, Node, Places, State
 from penstock.plan import walk
+from penstock.tally import Tally
 
 _FIRST_WINDOW = 4096
 _LARGEST_WINDOW = 65536
@@ -32,6 +33,10 @@ class Located(NamedTuple):
     start: int
     rows: int
 
+    def slice(self, start: int, stop: int) -> Located:
+        """Rows `start` to `stop` of these."""
+        return Located(self.places, self.start + start, stop - start)
+
 
 class IndexOperator:
     """Walks a node from its first element to its last; its state is an index."""
@@ -44,13 +49,20 @@ class IndexOperator:
         self._window: Places | None = None
         self._used = 0
         self._window_rows = _FIRST_WINDOW
+        self.tally = Tally()
         # Shards below another step: an index among their elements means nothing to another number of shards.
         below = [step for step in walk(node)[1:] if step.global_index(1) != 1]
         self._shards = [step.global_index(1) for step in below]
 
     def next_block(self, rows: int) -> Block | None:
         located = self.next_places(rows)
-        return None if located is None else located.places.gather(located.start, located.start + located.rows)
+        if located is None:
+            return None
+        block = located.places.gather(located.start, located.start + located.rows)
+        self.tally.blocks += 1
+        if block.rows != 1 or block.errors:
+            self.tally.add(block)
+        return block
 
     def next_places(self, rows: int) -> Located | None:
         """Where the next `rows` rows are; fewer at the end, None after it."""

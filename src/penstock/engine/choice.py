@@ -39,6 +39,7 @@ class Choice:
         self._pair: list[Run] = []
         self._to_hand_over = 0
         self._observed = 0
+        self._dear_blocks = 0
         if not self._pace.way:
             self._decide_without_measuring(settings)
 
@@ -94,7 +95,10 @@ class Choice:
         is_cheap = seconds / run.rows * _BLOCK_ROWS < _CHEAP_SECONDS_PER_BLOCK
         if is_cheap or seconds < run.num_bytes * _CHEAP_SECONDS_PER_BYTE:
             self._decide("inline", "it runs on whole blocks that take less than a hand-over is worth")
-        else:
+            return
+        # The quickest counts, as with pairs: what the machine did to one block says nothing about the function.
+        self._dear_blocks += 1
+        if self._dear_blocks == _ROUNDS:
             self._decide("thread", "it runs on whole blocks, which NumPy computes without the GIL")
 
     def _observe_pair(self, run: Run) -> None:

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from penstock.block import Block
+from penstock.core_time import seconds_without_core
 from penstock.engine import threads
 from penstock.node import State
 
@@ -29,12 +30,13 @@ class Run:
         skip: Rows of the result that were handed out before the state that this run was pulled from.
         result: The step's rows, once `is_done`, or else `error`, which did not stand in a row; `num_bytes` of it.
         began, seconds, cpu_seconds: When a worker took it, for how long, and how long that thread computed.
+        starved_seconds: How long that thread would have computed, but had no core.
         thread: The identifier of that thread.
     """
 
     __slots__ = (
         *("before", "began", "block", "cpu_seconds", "error", "first", "is_done", "num_bytes", "result", "rows"),
-        *("seconds", "skip", "thread"),
+        *("seconds", "skip", "starved_seconds", "thread"),
     )
 
     def __init__(self, first: int, block: Block | None, rows: int, before: State, skip: int = 0) -> None:
@@ -51,6 +53,7 @@ class Run:
         self.thread = 0
         self.seconds = 0.0
         self.cpu_seconds = 0.0
+        self.starved_seconds = 0.0
 
     def work(self, apply: Callable[[Block, int], Block]) -> None:
         """Let `apply` make the result, in this thread."""
@@ -65,6 +68,7 @@ class Run:
             self.error = error
         self.seconds = time.perf_counter() - self.began
         self.cpu_seconds += time.thread_time() - computed
+        self.starved_seconds = seconds_without_core(self.seconds)
 
 
 class Crew:
@@ -85,6 +89,11 @@ class Crew:
         self._at_work: set[int] = set()
         self.size = 0
         self.is_closed = False
+
+    @property
+    def num_at_work(self) -> int:
+        """How many threads work on a run at this moment."""
+        return len(self._at_work)
 
     def submit(self, run: Run) -> None:
         """Queue a run for whoever of the crew is free."""

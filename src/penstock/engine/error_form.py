@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from penstock import calls
 from penstock.engine.pickles import dumps_for_parent, loads_as_parent
+from penstock.vectorize.function import ElementFunction, Replay
 
 _MOST_CAUSES = 8
 
@@ -54,6 +57,17 @@ def unpack_error(packed: PackedError) -> BaseException:
     error.__context__ = error.__cause__ if packed.context is None else unpack_error(packed.context)
     error.__suppress_context__ = packed.hides_context
     return error
+
+
+def unpack_row_error(form: tuple[PackedError, Any], functions: Sequence[ElementFunction]) -> Exception:
+    """The error of a row, with what replays it: the number of its function among `functions`, and the call, pickled."""
+    packed, replay = form
+    found = unpack_error(packed)
+    assert isinstance(found, Exception)
+    if replay is not None:
+        with contextlib.suppress(Exception):  # of classes that are not to be found here
+            found.penstock_replay = Replay(functions[replay[0]], *pickle.loads(replay[1]))  # type: ignore[attr-defined]
+    return found
 
 
 def _pickled(error: BaseException) -> tuple[bytes, ...]:

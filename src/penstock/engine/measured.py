@@ -1,8 +1,14 @@
-"""Measures every operator of a running plan: counts always, times of each block or, where they are quick, of some."""
+"""Measures every operator of a running plan: counts always, times of each block or, where they are quick, of some.
+
+Nothing stands between an operator and its reader while a block is not timed, but for operators that do not count by
+themselves, and for the last step of each thread, which decides when the next is.
+"""
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
+from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +17,7 @@ from penstock.depth import SHORT_PLAN_STEPS
 from penstock.node import Access, IndexOnly, Node, Operator, Source, State
 from penstock.plan import walk
 from penstock.policies import fault_counts
+from penstock.tally import Tally
 
 if TYPE_CHECKING:
     # Imported when somebody asks: importing takes time, and few do.
@@ -19,30 +26,64 @@ if TYPE_CHECKING:
 _LOOKING_SHARE = 1024
 """Counting the bytes of a block may take this part of the time that the step takes."""
 _QUICK_SECONDS = 500e-6
-_TIMED_ONE_IN = 17  # a prime, so that it does not keep step with what happens every so many blocks
+_TIMED_EVERY_SECONDS = 0.01
+_MOST_WEIGHT = 127
+"""Blocks that one may stand for: when they become slow all at once, it takes so many of them to see it."""
 _FAULTS = ("skipped", "retried", "substituted", "quarantined")
+
+NextBlock = Callable[[int], Block | None]
 
 
 class Pace:
-    """Which blocks are timed in one thread: all, or one in 17 where they follow one another within 500 microseconds.
+    """Which blocks are timed in one thread: all, or one each 10 ms where they follow one another within 0.5 ms.
 
     The last step of the thread decides for all steps that it calls, so that their times fit together. A block that is
     timed stands for itself and those before it that were not.
     """
 
-    __slots__ = ("is_timed", "left", "timed_at", "weight")
+    __slots__ = ("_operators", "_timed_at", "is_timed", "left", "weight")
 
     def __init__(self) -> None:
         self.is_timed = True
-        self.left = 1
+        self.left = 0  # blocks before the next one that is timed
         self.weight = 1
-        self.timed_at = -1.0
+        self._timed_at = -1.0
+        # Not a WeakSet: going through one takes longer than all else that a timed block costs.
+        self._operators: list[weakref.ref[MeasuredOperator]] = []
+
+    def add(self, operator: MeasuredOperator) -> None:
+        """From now on tell an operator of this thread whether the next block is timed."""
+        self._operators.append(weakref.ref(operator))
+        operator.next_block = operator.timed if self.is_timed else operator.untimed
+
+    def remove(self, operator: MeasuredOperator) -> None:
+        """The operator was closed."""
+        self._operators = [other for other in self._operators if other() not in (operator, None)]
+
+    def take_time(self) -> None:
+        """Time the next block in all steps of the thread."""
+        if not self.is_timed:
+            self.is_timed = True
+            for found in self._operators:
+                operator = found()
+                if operator is not None:
+                    operator.next_block = operator.timed
 
     def timed(self, now: float) -> None:
         """A block was timed; when is the next to be?"""
-        is_quick = (now - self.timed_at) < _QUICK_SECONDS * self.weight and self.timed_at >= 0
-        self.left = self.weight = _TIMED_ONE_IN if is_quick else 1
-        self.timed_at = now
+        apart = (now - self._timed_at) / self.weight
+        if apart >= _QUICK_SECONDS or self._timed_at < 0:
+            self.weight = 1
+        else:
+            # Odd, and seldom the same, so that it does not keep step with what happens every so many blocks.
+            self.weight = min(_MOST_WEIGHT, int(_TIMED_EVERY_SECONDS / (apart + 1e-6)) | 1)
+            self.is_timed = False
+            for found in self._operators:
+                operator = found()
+                if operator is not None:
+                    operator.next_block = operator.untimed
+        self.left = self.weight - 1
+        self._timed_at = now
 
 
 class Measure:
@@ -51,6 +92,7 @@ class Measure:
     Attributes:
         node: The step; None stands for the reader of the plan.
         depth: How many steps follow, this one included.
+        tally: What was handed over.
         pace: That of the thread that it runs in; `sets_pace` says whether it is the last step there.
         seconds: In `next_block`, inputs included.
         restoring_seconds: In `set_state`, inputs included: some operators read again what they held.
@@ -60,11 +102,9 @@ class Measure:
     """
 
     __slots__ = (
-        *("node", "depth", "elements", "blocks", "errors", "seconds", "restoring_seconds", "began_at", "ended_at"),
+        *("node", "depth", "tally", "seconds", "restoring_seconds", "began_at", "ended_at", "pace", "sets_pace"),
         *("counted_bytes", "counted_elements", "counting_seconds", "_inputs", "_queues", "_closed_queue"),
         "_faults_before",
-        "pace",
-        "sets_pace",
     )
 
     def __init__(self, node: Node | None, depth: int = 0, pace: Pace | None = None) -> None:
@@ -72,7 +112,7 @@ class Measure:
         self.depth = depth
         self.sets_pace = pace is None
         self.pace = pace or Pace()
-        self.elements = self.blocks = self.errors = 0
+        self.tally = Tally()
         self.seconds = self.restoring_seconds = self.ended_at = 0.0
         self.began_at: float | None = None
         self.counted_bytes = self.counted_elements = 0
@@ -100,9 +140,10 @@ class Measure:
 
     def num_bytes(self) -> int:
         """Bytes of all elements, by those that were looked at."""
-        if self.counted_elements in (0, self.elements):
+        elements = self.tally.elements
+        if self.counted_elements in (0, elements):
             return self.counted_bytes
-        return round(self.counted_bytes * (self.elements / self.counted_elements))
+        return round(self.counted_bytes * (elements / self.counted_elements))
 
     def faults(self) -> dict[str, int]:
         """What the step's `on_error` counted since this was made."""
@@ -136,52 +177,19 @@ class Measure:
         return found
 
 
-class MeasuredOperator:
-    """Any operator, with what it does added to a `Measure`."""
+class _Timer:
+    """The `next_block` of an operator when it is timed; holds no `MeasuredOperator`, whose `next_block` it may be."""
 
-    __slots__ = (
-        "get_state",
-        "advance",
-        "_operator",
-        "_next_block",
-        "_measure",
-        "_queue",
-        "_pace",
-        "_sets_pace",
-        "__weakref__",
-    )
+    __slots__ = ("_measure", "_next_block", "_pace")
 
-    def __init__(self, operator: Operator, measure: Measure) -> None:
-        # The operator's own methods: what is asked for before every block should not cost a call more.
-        self.get_state = operator.get_state
-        self.advance = getattr(operator, "advance", None)
-        self._next_block = operator.next_block
-        self._operator = operator
+    def __init__(self, next_block: NextBlock, measure: Measure) -> None:
+        self._next_block = next_block
         self._measure = measure
-        self._pace, self._sets_pace = measure.pace, measure.sets_pace
-        # Not `isinstance`: for a protocol it takes longer than opening an operator.
-        self._queue = cast("HasQueue", operator) if hasattr(operator, "queue_statistics") else None
-        if self._queue is not None:
-            measure.watch(self._queue)
+        self._pace = measure.pace
 
-    def next_block(self, rows: int) -> Block | None:
-        pace = self._pace
-        if self._sets_pace:
-            pace.left -= 1
-            pace.is_timed = pace.left <= 0
-        if not pace.is_timed:
-            block = self._next_block(rows)
-            if block is not None:
-                measure = self._measure
-                measure.blocks += 1
-                measure.elements += block.rows
-                if block.errors:
-                    measure.errors += len(block.errors)
-            return block
-        return self._timed_block(rows)
-
-    def _timed_block(self, rows: int) -> Block | None:
-        measure, pace = self._measure, self._pace
+    def timed(self, rows: int) -> Block | None:
+        """The operator's next block, timed, and its bytes counted where that costs little."""
+        measure = self._measure
         began = perf_counter()
         if measure.began_at is None:
             measure.began_at = began
@@ -189,19 +197,75 @@ class MeasuredOperator:
             block = self._next_block(rows)
         finally:
             ended = measure.ended_at = perf_counter()
-            measure.seconds += (ended - began) * pace.weight
-            if self._sets_pace:
-                pace.timed(ended)
-        if block is not None:
-            measure.blocks += 1
-            measure.elements += block.rows
-            if block.errors:
-                measure.errors += len(block.errors)
-            if measure.counting_seconds * _LOOKING_SHARE <= measure.seconds:
-                measure.counted_bytes += block.num_bytes
-                measure.counted_elements += block.rows
-                measure.counting_seconds += perf_counter() - ended
+            measure.seconds += (ended - began) * self._pace.weight
+        if block is not None and measure.counting_seconds * _LOOKING_SHARE <= measure.seconds:
+            measure.counted_bytes += block.num_bytes
+            measure.counted_elements += block.rows
+            measure.counting_seconds += perf_counter() - ended
         return block
+
+    def timed_at_times(self, rows: int) -> Block | None:
+        """That of a thread's last step: timed when it is time."""
+        pace = self._pace
+        if pace.left:
+            pace.left -= 1
+            return self._next_block(rows)
+        pace.take_time()
+        try:
+            return self.timed(rows)
+        finally:
+            pace.timed(self._measure.ended_at)
+
+
+def _counted(next_block: NextBlock, tally: Tally) -> NextBlock:
+    """`next_block` of an operator that does not count what it hands over."""
+
+    def counted(rows: int) -> Block | None:
+        block = next_block(rows)
+        if block is not None:
+            tally.blocks += 1
+            if block.rows != 1 or block.errors:
+                tally.add(block)
+        return block
+
+    return counted
+
+
+class MeasuredOperator:
+    """Any operator, with what it does added to a `Measure`."""
+
+    __slots__ = (
+        "__weakref__",
+        "_measure",
+        "_operator",
+        "_queue",
+        "advance",
+        "get_state",
+        "next_block",
+        "timed",
+        "untimed",
+    )
+
+    def __init__(self, operator: Operator, measure: Measure) -> None:
+        # The operator's own methods: what is asked for at every block should not cost a call more.
+        self.get_state = operator.get_state
+        self.advance = getattr(operator, "advance", None)
+        self._operator = operator
+        self._measure = measure
+        self.untimed: NextBlock = operator.next_block
+        if hasattr(operator, "tally"):
+            operator.tally = measure.tally
+        else:
+            self.untimed = _counted(operator.next_block, measure.tally)
+        timer = _Timer(self.untimed, measure)
+        self.timed: NextBlock = timer.timed
+        self.next_block: NextBlock = timer.timed_at_times
+        if not measure.sets_pace:
+            measure.pace.add(self)
+        # Not `isinstance`: for a protocol it takes longer than opening an operator.
+        self._queue = cast("HasQueue", operator) if hasattr(operator, "queue_statistics") else None
+        if self._queue is not None:
+            measure.watch(self._queue)
 
     def set_state(self, state: State) -> None:
         began = perf_counter()
@@ -214,6 +278,8 @@ class MeasuredOperator:
         self._operator.close()
         if self._queue is not None:
             self._measure.leave(self._queue)
+        if not self._measure.sets_pace:
+            self._measure.pace.remove(self)
 
 
 class PlanMeasures:
@@ -233,7 +299,7 @@ class PlanMeasures:
         nodes: list[Node] = []
         _collect(last, 0, _Threads(), found, nodes)
         step_seconds = 0.0 if last.began_at is None else last.ended_at - last.began_at - last.seconds
-        return Statistics(tuple(found), last.elements, last.seconds, max(0.0, step_seconds)), nodes
+        return Statistics(tuple(found), last.tally.elements, last.seconds, max(0.0, step_seconds)), nodes
 
 
 class _Threads:
@@ -263,8 +329,8 @@ def _collect(
     found.append(
         OperatorStatistics(
             label(measure.node),
-            elements=measure.elements,
-            blocks=measure.blocks,
+            elements=measure.tally.elements,
+            blocks=measure.tally.blocks,
             bytes=measure.num_bytes(),
             busy_seconds=max(0.0, measure.all_seconds() - in_inputs) if queue is None else queue.busy_seconds,
             waited_for_input_seconds=in_inputs if queue is None else queue.waited_for_input_seconds,
@@ -273,7 +339,7 @@ def _collect(
             workers=0 if queue is None else queue.workers,
             queue_capacity=None if queue is None else queue.capacity,
             queue_filled=None if queue is None else queue.filled,
-            errors=measure.errors,
+            errors=measure.tally.errors,
             faults=measure.faults(),
         )
     )

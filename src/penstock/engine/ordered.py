@@ -6,39 +6,25 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from penstock.block import Block
 from penstock.engine.autotune import Tuner
 from penstock.engine.choice import Choice
 from penstock.engine.crew import Crew, Run
+from penstock.engine.flow import Flow
 from penstock.engine.patience import Patience
 from penstock.engine.remote import Remote
 from penstock.engine.statistics import QueueStatistics
+from penstock.nested.order_log import OrderLog
 from penstock.node import Context, Operator, State, Step, advance
 from penstock.options import Options
 from penstock.parallel import AUTOTUNE, Parallel
 from penstock.stream import exactly
 
-_THREAD_RUN_SECONDS = 0.008
-_PROCESS_RUN_SECONDS = 0.02
-_MOST_RUN_ROWS = 1 << 16
-_MOST_RUN_BYTES = 1 << 22
-_RUNS_PER_WORKER = 2  # in the queue and at work: one more than is at work, so that no worker waits for the next
-_QUICK_RUNS_PER_WORKER = 16  # where a run takes so little that it is worth not to wake a thread for each
-_QUICK_SECONDS = 0.0002
 _WAITING_PER_WORKER = 4  # done before an earlier one is, beyond those in flight
 _MOST_WAITING_BYTES = 1 << 28
-
-
-class _Log(list[list[int]]):
-    """The runs, as first row and rows, that were handed over since a state was taken, in their order.
-
-    It is part of that state, and goes on growing with it: whoever keeps a state and counts the rows that came after it
-    can go back to it, and gets the same rows again.
-    """
-
-    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 class OrderedOperator:
@@ -61,6 +47,7 @@ class OrderedOperator:
         is_row_by_row: Whether row i out is of row i in, so that rows are skipped without working on them.
         unit: Rows of a run are a multiple of this, but for the last.
         is_sent: Whether the whole step goes to processes where these are chosen; else it sees to that itself.
+        patience: Watches over the runs; where the step is not sent, over its calls in processes too.
     """
 
     def __init__(
@@ -74,6 +61,7 @@ class OrderedOperator:
         is_row_by_row: bool,
         unit: int = 1,
         is_sent: bool = True,
+        patience: Patience | None = None,
     ) -> None:
         self._step = step
         self._source = source
@@ -90,7 +78,6 @@ class OrderedOperator:
         self._ended = False
         self._runs: deque[Run] = deque()
         self._unfinished = 0
-        self._runs_per_worker = _RUNS_PER_WORKER
         self._waited_seconds = self._busy_seconds = 0.0
         self._waiting_bytes = 0
         self._current: Run | None = None
@@ -98,52 +85,70 @@ class OrderedOperator:
         self._restored: State = None
         self._spans: list[list[int]] = []
         self._handed_over: list[list[int]] = []
-        self._logs: weakref.WeakSet[_Log] = weakref.WeakSet()
+        self._logs: weakref.WeakSet[OrderLog] = weakref.WeakSet()
         self._order: deque[int] = deque()
         self._crew: Crew | None = None
         self._choice = Choice(settings, step)
+        self._flow = Flow(settings.pace, unit)
         self._tuner = Tuner(settings, options.cpu_budget)
         self._most_waiting_bytes = options.memory_budget_bytes or _MOST_WAITING_BYTES
-        self._patience = Patience(step, options.element_timeout_seconds)
-        self._remote = Remote(step, unit)
+        self._patience = patience or Patience(step, options.element_timeout_seconds, unit)
+        self._remote = Remote(step, unit, self._patience, in_order=settings.deterministic)
 
     def next_block(self, rows: int) -> Block | None:
         self._wanted_rows = rows
+        if self._crew is None and self._pace.way == "process":
+            self._remote.start_ahead(self._tuner.workers)  # while the source makes the first rows
         while True:
             self._collect(wait=False)
-            self._fill()
-            if not self._runs:
-                return None
-            run = self._next_done()
-            if run is None:
+            run = self._fill()
+            if run is not None:
+                block = self._hand_out(run, rows)
+                if block is not None:
+                    return block
+            elif self._runs:
                 began = time.perf_counter()
                 self._collect(wait=True)
                 waited = time.perf_counter() - began
                 self._waited_seconds += waited
                 self._tuner.waited(waited)
-                continue
-            block = self._hand_out(run, rows)
-            if block is not None:
-                return block
+            else:
+                return None
 
-    def _fill(self) -> None:
-        """Pull as many runs as may be in flight."""
+    def _fill(self) -> Run | None:
+        """Pull as many runs as may be in flight; the run to hand out from, if there is one.
+
+        What is done does not wait for a slow source: while there is such a run, nothing is pulled.
+        """
         if self._settings.calls == AUTOTUNE and self._pace.way in ("thread", "process"):
             self._tuner.adjust(self._crew, self._is_full())
-        while not self._ended and self._has_room():
+        while not self._ended:
+            if self._flow.is_slow(self._tuner.workers):
+                self._collect(wait=False)
+                run = self._next_done()
+                if run is not None:
+                    return run
+            if not self._has_room():
+                break
+            began = time.perf_counter()
             run = self._pull()
             if run is None:
                 self._ended = True
-                return
-            self._runs.append(run)
-            if run.block is None:
-                run.is_done = True
-            elif self._pace.way == "inline":
-                run.work(self._apply)
-                self._finish(run)
-            else:
-                self._crew_of(self._choice.workers or self._tuner.workers).submit(run)
-                self._unfinished += 1
+                break
+            self._flow.pulled(run, time.perf_counter() - began)
+            self._submit(run)
+        return self._next_done()
+
+    def _submit(self, run: Run) -> None:
+        self._runs.append(run)
+        if run.block is None:
+            run.is_done = True
+        elif self._pace.way == "inline":
+            run.work(self._apply)
+            self._finish(run)
+        else:
+            self._crew_of(self._choice.workers or self._tuner.workers).submit(run)
+            self._unfinished += 1
 
     def _has_room(self) -> bool:
         if self._pace.way == "inline":
@@ -152,11 +157,11 @@ class OrderedOperator:
             return self._choice.wants_more(self._unfinished)
         if self._order and self._order[0] >= self._next:
             return True  # nothing can be handed over before that run
-        return self._unfinished < self._tuner.workers * self._runs_per_worker and not self._is_full()
+        return self._unfinished < self._tuner.workers * self._flow.runs_per_worker and not self._is_full()
 
     def _is_full(self) -> bool:
         waiting = len(self._runs) - self._unfinished
-        most = self._tuner.workers * (self._runs_per_worker + _WAITING_PER_WORKER)
+        most = self._tuner.workers * (self._flow.runs_per_worker + _WAITING_PER_WORKER)
         return waiting > most or self._waiting_bytes > self._most_waiting_bytes
 
     def _crew_of(self, workers: int) -> Crew:
@@ -166,15 +171,11 @@ class OrderedOperator:
             self._crew.resize(workers)
         return self._crew
 
-    def _run_rows(self) -> int:
-        # Without workers nothing is handed over, and as much is computed as is asked for.
-        return max(self._wanted_rows, self._unit) if self._pace.way == "inline" else self._pace.run_rows * self._unit
-
     def _pull(self) -> Run | None:
         """The next run of the source; what was handed out before the state that this began from is left out."""
         while True:
             before = self._source.get_state()
-            rows, taken, is_whole = self._run_rows(), 0, self._unit > 1
+            rows, taken, is_whole = self._flow.rows(self._wanted_rows), 0, self._unit > 1
             if self._spans and self._spans[0][0] == self._next:
                 _, rows, taken = self._spans.pop(0)
                 is_whole = True
@@ -197,11 +198,23 @@ class OrderedOperator:
     def _work(self, run: Run) -> None:
         """Called in a thread of the crew."""
         if self._pace.way == "process" and self._is_sent:
-            run.work(lambda block, first: self._remote.apply(block, self._context.epoch, first))
+            run.work(self._apply_in_process)
             # What the process computed counts as computing.
             run.cpu_seconds = run.seconds
-        else:
+        elif self._pace.way == "process":
             run.work(self._apply)
+        else:
+            run.work(self._apply_in_thread)
+
+    def _apply_in_process(self, block: Block, first: int) -> Block:
+        # Nobody asked for processes in particular: until they have started, threads do what they can.
+        meanwhile = None if self._settings.executor == "process" else partial(self._apply_in_thread, block, first)
+        return self._remote.apply(block, self._context.epoch, first, meanwhile)
+
+    def _apply_in_thread(self, block: Block, first: int) -> Block:
+        if self._patience.is_limited:
+            return self._patience.apply(self._apply, block, first)
+        return self._apply(block, first)
 
     def _apply(self, block: Block, first: int) -> Block:
         return self._step.apply(block, self._context, self._context.epoch, first)
@@ -226,13 +239,18 @@ class OrderedOperator:
                 wait = False
 
     def _give_up(self, run: Run, crew: Crew) -> None:
-        """Go on without a run that does not return."""
+        """Go on without a thread that does not return: what is left of its run is another's."""
+        other = self._patience.given_up(run)
+        if other is None:
+            return
         run.is_done = True
         crew.replace_one()
-        self._remote.give_up(run.thread)
-        self._runs[self._runs.index(run)] = other = self._patience.given_up(run)
-        self._unfinished -= 1
-        self._finish(other)
+        self._runs[self._runs.index(run)] = other
+        if other.block is not None:
+            crew.submit(other)
+        else:
+            self._unfinished -= 1
+            self._finish(other)
 
     def _finish(self, run: Run) -> None:
         run.is_done = True
@@ -240,36 +258,25 @@ class OrderedOperator:
         if run.result is not None:
             run.num_bytes = run.result.num_bytes
             self._waiting_bytes += run.num_bytes
-            self._runs_per_worker = _QUICK_RUNS_PER_WORKER if run.seconds < _QUICK_SECONDS else _RUNS_PER_WORKER
             if not self._pace.way:
                 self._choice.observe(run)
             self._tuner.observe(run)
-            self._set_run_rows(run)
-
-    def _set_run_rows(self, run: Run) -> None:
-        """Let the next runs take as long as a hand-over is cheap beside."""
-        target = _PROCESS_RUN_SECONDS if self._pace.way == "process" else _THREAD_RUN_SECONDS
-        length = self._pace.run_rows
-        if run.rows != length * self._unit:
-            return
-        if run.seconds < target / 2 and length < _MOST_RUN_ROWS and run.num_bytes < _MOST_RUN_BYTES:
-            self._pace.run_rows = 2 * length
-        elif run.seconds > 2 * target and length > 1:
-            self._pace.run_rows = max(1, length // 2)
+            self._flow.observe(run)
 
     def _next_done(self) -> Run | None:
         """The run to hand out from, if it is done."""
-        oldest = self._runs[0]
         if self._current is not None:
             return self._current
+        if not self._runs:
+            return None
         while self._order:
             first = self._order[0]
             wanted = next((run for run in self._runs if run.first == first), None)
             if wanted is not None or (first >= self._next and not self._ended):
                 return wanted if wanted is not None and wanted.is_done else None
             self._order.popleft()  # it failed as a whole, or the source has become shorter
-        if oldest.is_done:
-            return oldest
+        if self._runs[0].is_done:
+            return self._runs[0]
         # What is left to be skipped after a resume was handed out of the oldest runs.
         if self._settings.deterministic or self._taken:
             return None
@@ -316,7 +323,7 @@ class OrderedOperator:
         workers = 0 if self._crew is None else self._crew.size
         ready = sum(run.result.rows for run in list(self._runs) if run.is_done and run.result is not None)
         return QueueStatistics(
-            capacity=workers * (self._runs_per_worker + _WAITING_PER_WORKER) * self._pace.run_rows * self._unit,
+            capacity=workers * (self._flow.runs_per_worker + _WAITING_PER_WORKER) * self._pace.run_rows * self._unit,
             filled=ready - min(ready, self._taken),
             waited_for_input_seconds=self._waited_seconds,
             waited_for_output_seconds=0.0,
@@ -329,7 +336,7 @@ class OrderedOperator:
             return self._restored
         state: dict[str, Any] = {} if self._is_row_by_row else {"taken": 0}
         if not self._settings.deterministic:
-            state["order"] = log = _Log()
+            state["order"] = log = OrderLog()
             if self._current is not None:
                 log.append([self._current.first, self._current.rows])
             self._logs.add(log)

@@ -8,6 +8,7 @@ from penstock.block import Block
 from penstock.blockwise import Blockwise
 from penstock.engine.by_index import IndexOperator, Located
 from penstock.engine.ordered import OrderedOperator
+from penstock.engine.patience import Patience
 from penstock.engine.statistics import QueueStatistics
 from penstock.node import Context, Epochs, Indices, Node, State
 
@@ -23,11 +24,19 @@ class ParallelIndexOperator:
 
     def __init__(self, node: Node, step: Blockwise, context: RunContext) -> None:
         assert step.settings is not None
-        context, self._remotes = context.with_processes()
+        gathering = _Gathering(step)
+        patience = Patience(gathering, context.options.element_timeout_seconds)
+        context, self._remotes = context.with_processes(patience)
         self._source = IndexOperator(node, context)
-        places = _LocatingOperator(self._source)
         self._ordered = OrderedOperator(
-            _Gathering(step), places, step.settings, context, context.options, is_row_by_row=True, is_sent=False
+            gathering,
+            _LocatingOperator(self._source),
+            step.settings,
+            context,
+            context.options,
+            is_row_by_row=True,
+            is_sent=False,
+            patience=patience,
         )
 
     def next_block(self, rows: int) -> Block | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -44,9 +44,9 @@ def loads_as_parent(pickled: bytes) -> Any:
     return _AsParent(io.BytesIO(pickled)).load()
 
 
-def loads_step(pickled: Any) -> tuple[Any, dict[int, ElementFunction]]:
+def loads_step(pickled: Any, buffers: Iterable[Any] = ()) -> tuple[Any, dict[int, ElementFunction]]:
     """A step that came from the parent, and the functions in it by their numbers in its pickle."""
-    unpickler = _StepUnpickler(io.BytesIO(pickled))
+    unpickler = _StepUnpickler(io.BytesIO(pickled), buffers)
     return unpickler.load(), unpickler.functions
 
 
@@ -109,8 +109,8 @@ def _class_received(number: int) -> type:
 
 
 class _StepUnpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file)
+    def __init__(self, file: io.BytesIO, buffers: Iterable[Any]) -> None:
+        super().__init__(file, buffers=buffers)
         self.functions: dict[int, ElementFunction] = {}
 
     def find_class(self, module: str, name: str) -> Any:

@@ -76,11 +76,11 @@ def detached(step: Any) -> Any:
     if not isinstance(step, Node):
         return step
     alone = step.sequential()
-    return alone.with_inputs([_Elsewhere()] * len(alone.inputs))
+    return alone.with_inputs([Elsewhere()] * len(alone.inputs))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Elsewhere(Node):
+class Elsewhere(Node):
     """Stands for the input of a step whose rows come from another process."""
 
     def known_spec(self) -> Spec | None:
@@ -94,7 +94,7 @@ class _Elsewhere(Node):
 
 
 def _cannot_travel(name: str, functions: list[ElementFunction], error: Exception) -> TypeError:
-    culprit = next((found for function in functions if (found := _culprit(function.function))), "")
+    culprit = next((found for function in functions if (found := culprit_of(function.function))), "")
     told = f"{name}: the function cannot be sent to a worker process, since {culprit or 'it'} cannot be pickled"
     return TypeError(
         f"{told} ({error}); write executor='thread', or make what cannot be pickled inside the function, when it is "
@@ -102,7 +102,7 @@ def _cannot_travel(name: str, functions: list[ElementFunction], error: Exception
     )
 
 
-def _culprit(function: Any) -> str:
+def culprit_of(function: Any) -> str:
     """The first variable that `function` reads and that cannot be pickled."""
     for kind, name, value in _variables(function):
         try:

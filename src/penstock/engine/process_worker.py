@@ -12,12 +12,15 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
+from penstock.block import Block
 from penstock.engine import block_form
+from penstock.engine.agreement import Learnt
 from penstock.engine.error_form import pack_error
 from penstock.engine.pickles import dumps_for_parent, loads_step, number_of
 from penstock.engine.run import RunContext
@@ -72,11 +75,12 @@ class _Server:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._steps: dict[bytes, tuple[Step, RunContext, dict[int, ElementFunction]]] = {}
+        self._steps: dict[bytes, tuple[Step, RunContext, Learnt]] = {}
 
     def serve(self) -> NoReturn:
         """Answer one request after another."""
         try:
+            self._channel.send(None)  # it has started
             while True:
                 answer = self._answer()
                 if answer is not None:
@@ -92,7 +96,10 @@ class _Server:
             self._channel.forget_memory()
             self._channel.wait_at_most(SECONDS_IDLE)
             return None
-        surroundings, key, pickled, forgotten, form, epochs, indices = request
+        if not isinstance(request, tuple):
+            request.serve(self._channel, arrays)
+            return None
+        surroundings, key, pickled, forgotten, told, form, epochs, indices = request
         results: block_form.Arrays = []
         try:
             for each in forgotten:
@@ -101,26 +108,81 @@ class _Server:
                 take_over(surroundings)
             if pickled is not None:
                 step, functions = loads_step(arrays[pickled].data)
-                self._steps[key] = step, RunContext(_prepare_nothing), functions
-            step, context, _ = self._steps[key]
+                self._steps[key] = step, RunContext(_prepare_nothing), Learnt(functions)
+            step, context, learnt = self._steps[key]
+            learnt.take_over(told)
+            if form is None:
+                return (None, None, [], {}), []
             block = block_form.unpack(form, arrays, GivenError)
             epochs, indices = (arrays[each[0]] if isinstance(each, list) else each for each in (epochs, indices))
             result = step.apply(block, context, epochs, indices)
-            answer = block_form.pack(result, dumps_for_parent, results, _pack_row_error)
+            answer = _pack(result, step, learnt.functions, indices, results)
         except BaseException as error:
             # Not with the block: its frames would keep the memory that the block lies in.
-            return (key in self._steps, pack_error(error), self._retried(key)), []
+            return (key in self._steps, pack_error(error), self._retried(key), {}), []
         finally:
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(AttributeError, OSError, ValueError):
-                    stream.flush()  # what is printed appears now, and is not lost when this process is ended
-        return (None, answer, self._retried(key)), results
+            flush_output()
+        return (None, answer, self._retried(key), learnt.news()), results
 
     def _retried(self, key: bytes) -> list[tuple[int, int]]:
         """The further calls in this request, for each function by its number that made any."""
-        _, _, functions = self._steps.get(key, (None, None, {}))
+        if key not in self._steps:
+            return []
+        functions = self._steps[key][2].functions
         counts = [(n, each.faults.take_retried()) for n, each in functions.items() if isinstance(each, RetriedFunction)]
         return [(number, count) for number, count in counts if count]
+
+
+def flush_output() -> None:
+    """Let what was printed appear now, so that it is not lost when this process is ended."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+
+
+def _pack(
+    result: Block, step: Step, functions: Mapping[int, ElementFunction], indices: Any, arrays: block_form.Arrays
+) -> block_form.Form:
+    """The form of a result; with errors in the rows that cannot be pickled."""
+
+    def explain(row: int, error: Exception) -> Exception:
+        index = indices + row if isinstance(indices, int) else int(indices[min(row, len(indices) - 1)])
+        failure = TypeError(
+            f"{step.signature()}: the result for element {index} cannot be sent from a worker process ({error}); "
+            "return arrays, numbers, text or what can be pickled, or write executor='thread'"
+        )
+        if functions:
+            failure.add_note(functions[max(functions)].note(index))
+        return failure
+
+    return pack_rows(result, arrays, explain)
+
+
+def pack_rows(result: Block, arrays: block_form.Arrays, explain: Callable[[int, Exception], Exception]) -> Any:
+    """The form of a block for the parent; `explain` makes the errors in the rows that cannot be pickled."""
+    try:
+        return block_form.pack(result, dumps_for_parent, arrays, _pack_row_error)
+    except Exception:
+        arrays.clear()
+    errors: dict[int, Exception] = {}
+    for row in range(result.rows):
+        try:
+            block_form.pack(result.slice(row, row + 1), dumps_for_parent, [], lambda _, error: None)
+        except Exception as error:
+            errors[row] = explain(row, error)
+            errors[row].__cause__ = error
+    return block_form.pack(_with_errors(result, errors), dumps_for_parent, arrays, _pack_row_error)
+
+
+def _with_errors(block: Block, errors: dict[int, Exception]) -> Block:
+    """`block` without the rows of `errors`, which stand in their places."""
+    rows = [row for row in range(block.rows) if row not in errors and row not in block.errors]
+    if not rows:
+        return Block(None, (), block.rows, block.errors | errors)
+    source = np.full(block.rows, rows[0])
+    source[rows] = rows
+    kept = block.take(source)
+    return Block(kept.treedef, kept.columns, kept.rows, block.errors | errors, kept.fresh)
 
 
 def _pack_row_error(row: int, error: Exception) -> Any:

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
-import pickle
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from penstock.block import Block, all_errors
 from penstock.engine import block_form
-from penstock.engine.error_form import unpack_error
+from penstock.engine.agreement import Structures, disagreements, known
+from penstock.engine.error_form import unpack_error, unpack_row_error
 from penstock.engine.pickles import dumps_for_worker
 from penstock.engine.portable import Portable, portable
 from penstock.engine.process_worker import SECONDS_IDLE
 from penstock.engine.surroundings import Surroundings, own_surroundings
 from penstock.engine.transport import Channel
+from penstock.engine.worker_start import start
 from penstock.errors import WorkerDied
 from penstock.node import Epochs, Indices, Step
-from penstock.vectorize.function import Replay
 from penstock.vectorize.retried import RetriedFunction
 
 _MOST_STEPS = 4
 _MOST_IDLE = max(4, os.cpu_count() or 1)
 _SECONDS_TO_END = 0.5
-_PROGRAM = (
-    "import sys; sys.path[:] = sys.argv[2:]; from penstock.engine.process_worker import serve; serve(sys.argv[1])"
-)
 _HINTS = {
     "SIGKILL": "; perhaps the system had no memory left",
     "SIGSEGV": "; compiled code that it called has crashed",
@@ -53,34 +47,86 @@ class ProcessWorker:
 
     def __init__(self) -> None:
         self._surroundings = own_surroundings()
-        self._process, connection = _start(self._surroundings)
+        self._process, connection = start(self._surroundings)
         self.pid = self._process.pid
         self._channel = Channel(connection)
         self._told: Surroundings | None = None
         self._portable: Portable | None = None
         self._known: dict[bytes, None] = {}
         self._is_busy = False
-        self.idle_since = 0.0
+        self._is_ready = False
+        self.idle_since = time.monotonic()
 
-    def call(self, step: Step, block: Block, epochs: Epochs, indices: Indices | int) -> Block:
+    def is_ready(self) -> bool:
+        """Whether it has started, and a call would begin at once; or is dead, so that one would fail at once."""
+        return self._is_ready or self._channel.has_message_within(0)
+
+    def load(self, step: Step) -> None:
+        """Let the process have `step`, so that a call takes no longer than what it calls.
+
+        Raises:
+            WorkerDied: The process ended.
+            TypeError: The step cannot be pickled.
+            BaseException: It cannot be loaded there.
+        """
+        travelling = self._travelling(step)
+        if travelling.key not in self._known:
+            arrays: block_form.Arrays = []
+            self._exchange(travelling, self._request(travelling, None, 0, 0, {}, arrays), arrays)
+
+    def call(
+        self,
+        step: Step,
+        block: Block,
+        epochs: Epochs,
+        indices: Indices | int,
+        before_agreeing: Callable[[], object] | None = None,
+    ) -> Block:
         """What `step` makes of `block`, in memory of its own; waits for it.
+
+        Args:
+            before_agreeing: Called when a function has given its first result, before that counts for all others.
 
         Raises:
             WorkerDied: The process ended.
             TypeError: The step, or an element, cannot be pickled.
             BaseException: What `step.apply` raised, with the process's traceback as a note.
         """
+        travelling = self._travelling(step)
+        told: Structures = {}
+        while True:
+            arrays: block_form.Arrays = []
+            try:
+                form = block_form.pack(block, dumps_for_worker, arrays, lambda row, _: row)
+            except Exception as error:
+                raise TypeError(
+                    f"{travelling.name}: an element cannot be sent to a worker process ({error}); write "
+                    "executor='thread'"
+                ) from error
+            request = self._request(travelling, form, epochs, indices, told, arrays)
+            answer, found, arrays = self._exchange(travelling, request, arrays)
+            if found and before_agreeing is not None:
+                before_agreeing()
+            told = disagreements(travelling.functions, found)
+            if not told:
+                return _unpack(answer, arrays, block, travelling)
+
+    def _travelling(self, step: Step) -> Portable:
         if self._portable is None or self._portable.step is not step:
             self._portable = portable(step)
-        travelling = self._portable
-        arrays: block_form.Arrays = []
-        request = self._request(travelling, block, epochs, indices, arrays)
+        return self._portable
+
+    def _exchange(
+        self, travelling: Portable, request: Any, arrays: block_form.Arrays
+    ) -> tuple[Any, Structures, block_form.Arrays]:
+        """What the process answers, and what it has learnt."""
         self._is_busy = True
         try:
+            self._await_start()
             self._channel.send(request, arrays)
-            (failed, answer, retried), arrays = self._channel.receive()
+            (failed, answer, retried, found), arrays = self._channel.receive()
         except (EOFError, OSError):
-            raise self._death(travelling.name) from None
+            raise self.death(travelling.name) from None
         self._is_busy = False
         for number, count in retried:
             function = travelling.functions[number]
@@ -90,17 +136,17 @@ class ProcessWorker:
             if not failed:
                 del self._known[travelling.key]  # it could not be loaded
             raise unpack_error(answer)
-        return _unpack(answer, arrays, block, travelling)
+        return answer, found, arrays
 
     def _request(
-        self, travelling: Portable, block: Block, epochs: Epochs, indices: Indices | int, arrays: block_form.Arrays
+        self,
+        travelling: Portable,
+        form: block_form.Form,
+        epochs: Epochs,
+        indices: Indices | int,
+        told: Structures,
+        arrays: block_form.Arrays,
     ) -> Any:
-        try:
-            form = block_form.pack(block, dumps_for_worker, arrays, lambda row, _: row)
-        except Exception as error:
-            raise TypeError(
-                f"{travelling.name}: an element cannot be sent to a worker process ({error}); write executor='thread'"
-            ) from error
         places: list[int | list[int]] = []
         for each in (epochs, indices):
             if isinstance(each, int):
@@ -108,9 +154,37 @@ class ProcessWorker:
             else:
                 places.append([len(arrays)])
                 arrays.append(each)
+        surroundings = self._new_surroundings()
+        number, forgotten = self._step(travelling, arrays)
+        if number is not None:
+            told = known(travelling.functions)
+        return surroundings, travelling.key, number, forgotten, told, form, *places
+
+    def _new_surroundings(self) -> bytes | None:
+        """Those of this process, where the other one does not know them."""
         surroundings = None if self._told == self._surroundings else self._surroundings.pickled()
         self._told = self._surroundings
-        return surroundings, travelling.key, *self._step(travelling, arrays), form, *places
+        return surroundings
+
+    def _await_start(self) -> None:
+        if not self._is_ready:
+            self._channel.receive()
+            self._is_ready = True
+
+    def begin_conversation(self) -> tuple[Channel, bytes | None]:
+        """The connection, for other messages than calls until `end_conversation`, and surroundings to take over.
+
+        Raises:
+            EOFError: The process ended, and `death` says how.
+            OSError: So it did.
+        """
+        self._is_busy = True
+        self._await_start()
+        return self._channel, self._new_surroundings()
+
+    def end_conversation(self) -> None:
+        """Make ready for calls again; the process waits for one."""
+        self._is_busy = False
 
     def _step(self, travelling: Portable, arrays: block_form.Arrays) -> tuple[int | None, list[bytes]]:
         """The number of the array that holds the step, where it is new to the process, and the steps to forget."""
@@ -124,7 +198,7 @@ class ProcessWorker:
         arrays.append(np.frombuffer(travelling.pickled, np.uint8))
         return len(arrays) - 1, forgotten
 
-    def _death(self, name: str) -> WorkerDied:
+    def death(self, name: str) -> WorkerDied:
         """The error that says how the process ended; waits for that."""
         self.end(time.monotonic() + _SECONDS_TO_END)
         self._channel.close()
@@ -186,67 +260,24 @@ class ProcessWorker:
 def _unpack(answer: Any, arrays: block_form.Arrays, block: Block, travelling: Portable) -> Block:
     given: set[int] = set()
 
-    def unpack_row_error(form: Any) -> Exception:
+    def unpack_given(form: Any) -> Exception:
         if isinstance(form, int):
             error = block.errors[form]
             if form in given:
                 return all_errors(error, 2).errors[1]
             given.add(form)
             return error
-        packed, replay = form
-        found = unpack_error(packed)
-        assert isinstance(found, Exception)
-        if replay is not None:
-            with contextlib.suppress(Exception):  # of classes that are not to be found here
-                call = pickle.loads(replay[1])
-                found.penstock_replay = Replay(travelling.functions[replay[0]], *call)  # type: ignore[attr-defined]
-        return found
+        return unpack_row_error(form, travelling.functions)
 
-    return block_form.unpack(answer, arrays, unpack_row_error)
-
-
-def _start(surroundings: Surroundings) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    if not sys.executable:
-        raise RuntimeError("worker processes need a Python interpreter, and sys.executable names none; use threads")
-    ours, theirs = socket.socketpair()
-    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # as multiprocessing does
-    command = [sys.executable, *flags, "-c", _PROGRAM]
     try:
-        with theirs:
-            if sys.platform == "win32":
-                process = subprocess.Popen(
-                    [*command, "", *surroundings.path], env=surroundings.environment, stdin=subprocess.PIPE
-                )
-                assert process.stdin is not None
-                with process.stdin:
-                    process.stdin.write(theirs.share(process.pid))
-                return process, ours
-            number = theirs.fileno()
-            with _sigint_blocked():
-                process = subprocess.Popen(
-                    [*command, str(number), *surroundings.path],
-                    env=surroundings.environment,
-                    stdin=subprocess.DEVNULL,
-                    close_fds=True,
-                    pass_fds=(number,),
-                )
-            return process, ours
-    except BaseException:
-        ours.close()
-        raise
-
-
-@contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Let a process that is started begin with Ctrl-C blocked, until it has said that it ignores it."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return block_form.unpack(answer, arrays, unpack_given)
+    except Exception as error:
+        failure = TypeError(
+            f"{travelling.name}: results from a worker process cannot be read ({type(error).__name__}: {error}); "
+            "return what pickle can put together in this process too, or write executor='thread'"
+        )
+        failure.__cause__ = error
+        return all_errors(failure, block.rows)
 
 
 class _Pool:
@@ -272,6 +303,15 @@ class _Pool:
             if worker.wake():
                 return worker
             self._discard(worker)
+
+    def start_ahead(self, count: int) -> None:
+        with self._lock:
+            missing = 0 if self._is_exiting else min(count, _MOST_IDLE) - len(self._idle)
+        for _ in range(missing):
+            worker = ProcessWorker()
+            with self._lock:
+                self._all.add(worker)
+                self._idle.append(worker)
 
     def give_back(self, worker: ProcessWorker) -> None:
         is_usable = worker.rest()
@@ -326,6 +366,11 @@ if hasattr(os, "register_at_fork"):
 def borrow() -> ProcessWorker:
     """A worker for one thread's use: one that rests, or a new one."""
     return _pool.borrow()
+
+
+def start_ahead(count: int) -> None:
+    """Let at least so many workers rest, or start."""
+    _pool.start_ahead(count)
 
 
 def give_back(worker: ProcessWorker) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from penstock.block import Block, all_errors, concatenate
 from penstock.node import Epochs, Indices, Step
 
 if TYPE_CHECKING:
+    from penstock.engine.patience import Patience
     from penstock.engine.processes import ProcessWorker
     from penstock.errors import WorkerDied
 
@@ -19,68 +22,144 @@ _MOST_DEATHS_OF_A_RUN = 24
 """To find one element among many takes their logarithm; where most of them are deadly, starting anew has an end."""
 
 
+class _Rows(NamedTuple):
+    """Rows, and where they stand."""
+
+    block: Block
+    epochs: Epochs
+    indices: Indices | int
+
+    @property
+    def first(self) -> int:
+        """The least index of them."""
+        return int(np.min(self.indices))
+
+    def slice(self, start: int, stop: int) -> _Rows:
+        """Rows `start` to `stop` of these."""
+        epochs, indices = self.epochs, self.indices
+        return _Rows(
+            self.block.slice(start, stop),
+            epochs if isinstance(epochs, int) else epochs[start:stop],
+            indices + start if isinstance(indices, int) else indices[start:stop],
+        )
+
+
+class _TookTooLong(Exception):
+    """A process was ended since it took too long."""
+
+
 class Remote:
     """The process workers of one operator.
 
     Args:
         step: What they run.
         unit: The step gets a multiple of so many rows, but for the last.
+        patience: How long an element may take; for ever if not given.
+        in_order: Whether the first result of a function is that of the first run, and not that which comes first.
     """
 
-    def __init__(self, step: Step, unit: int = 1) -> None:
+    def __init__(self, step: Step, unit: int = 1, patience: Patience | None = None, *, in_order: bool = True) -> None:
         self._step = step
         self._unit = unit
+        self._patience = patience if patience is not None and patience.is_limited else None
         self._workers: dict[int, ProcessWorker] = {}
-        self._given_up: set[int] = set()
         self._is_closed = False
+        self._runs = itertools.count()
+        self._first_is_back = threading.Event()
+        self._before_agreeing = self._first_is_back.wait if in_order else None
 
-    def apply(self, block: Block, epochs: Epochs, indices: Indices | int) -> Block:
+    def start_ahead(self, count: int) -> None:
+        """Let so many processes start now, which the first calls will need."""
+        from penstock.engine import processes
+
+        processes.start_ahead(count)
+
+    def apply(
+        self,
+        block: Block,
+        epochs: Epochs,
+        indices: Indices | int,
+        meanwhile: Callable[[], Block] | None = None,
+    ) -> Block:
         """The step's rows for `block`, computed in the process of the calling thread.
 
-        When that dies, one half is computed after the other, so that only those rows are errors that no process
-        survives, and not those that came along.
-        """
-        return self._apply(block, epochs, indices, [])
+        When that dies, or is ended since it takes too long, one half is computed after the other, so that only those
+        rows are errors that no process survives, and not those that came along.
 
-    def _apply(self, block: Block, epochs: Epochs, indices: Indices | int, all_deaths: list[WorkerDied]) -> Block:
+        Args:
+            block: The rows.
+            epochs: Their epochs.
+            indices: Where they stand.
+            meanwhile: Computes them in this thread, as long as the process has not started; if not given, it waits.
+        """
+        if meanwhile is not None and not self._worker().is_ready():
+            return meanwhile()
+        if next(self._runs):
+            return self._apply(_Rows(block, epochs, indices), [], self._before_agreeing)
+        try:
+            return self._apply(_Rows(block, epochs, indices), [], None)
+        finally:
+            self._first_is_back.set()
+
+    def _apply(self, rows: _Rows, all_deaths: list[WorkerDied], before_agreeing: Callable[[], object] | None) -> Block:
         from penstock.errors import WorkerDied
 
         deaths: list[WorkerDied] = []
         while len(deaths) < _MOST_DEATHS and len(all_deaths) < _MOST_DEATHS_OF_A_RUN:
             try:
-                return self._call(block, epochs, indices)
+                return self._call(rows, before_agreeing)
             except WorkerDied as death:
-                thread = threading.get_ident()
-                del self._workers[thread]
-                if self._is_closed or thread in self._given_up:
-                    self._given_up.discard(thread)
+                del self._workers[threading.get_ident()]
+                if self._is_closed:
                     raise
                 deaths.append(death)
                 all_deaths.append(death)
-            if block.rows > self._unit:
-                half = -(-block.rows // self._unit) // 2 * self._unit
-                parts = ((0, half), (half, block.rows))
-                return concatenate(
-                    [
-                        self._apply(block.slice(*part), _of(epochs, *part), _at(indices, *part), all_deaths)
-                        for part in parts
-                    ]
-                )
-        return all_errors(self._too_many(deaths or all_deaths, int(np.min(indices)), block.rows), block.rows)
+            except _TookTooLong:
+                del self._workers[threading.get_ident()]
+                if rows.block.rows <= self._unit:
+                    assert self._patience is not None
+                    return all_errors(self._patience.error(rows.first, rows.block.rows), rows.block.rows)
+            if rows.block.rows > self._unit:
+                half = -(-rows.block.rows // self._unit) // 2 * self._unit
+                halves = rows.slice(0, half), rows.slice(half, rows.block.rows)
+                return concatenate([self._apply(each, all_deaths, before_agreeing) for each in halves])
+        return all_errors(self._too_many(deaths or all_deaths, rows), rows.block.rows)
 
-    def _call(self, block: Block, epochs: Epochs, indices: Indices | int) -> Block:
+    def _call(self, rows: _Rows, before_agreeing: Callable[[], object] | None) -> Block:
+        from penstock.errors import WorkerDied
+
+        worker = self._worker()
+        if self._patience is None:
+            return worker.call(self._step, *rows, before_agreeing)
+        worker.load(self._step)
+        with self._patience.calling(rows.block.rows, worker.kill) as call:
+            try:
+                return worker.call(self._step, *rows, before_agreeing)
+            except WorkerDied:
+                if call.is_late and not self._is_closed:
+                    raise _TookTooLong from None
+                raise
+
+    def _worker(self) -> ProcessWorker:
+        """The process of the calling thread."""
         from penstock.engine import processes
 
         thread = threading.get_ident()
         worker = self._workers.get(thread)
         if worker is None:
             worker = self._workers[thread] = processes.borrow()
-        return worker.call(self._step, block, epochs, indices)
+            if self._is_closed:
+                worker.kill()  # it has come too late for `kill`
+        return worker
 
-    def _too_many(self, deaths: list[WorkerDied], first: int, rows: int) -> WorkerDied:
+    def _too_many(self, deaths: list[WorkerDied], rows: _Rows) -> WorkerDied:
         from penstock.errors import WorkerDied
 
-        where = f"element {first}" if rows == 1 else f"elements {first} to {first + rows - 1}"
+        where = (
+            f"element {rows.first}"
+            if rows.block.rows == 1
+            else f"elements {rows.first} to {rows.first + rows.block.rows - 1}"
+        )
         how = ", ".join(dict.fromkeys(str(death.cause) for death in deaths))
         error = WorkerDied(
             f"{self._step.signature()}: {len(deaths)} worker processes died at {where} ({how}); "
@@ -90,16 +169,10 @@ class Remote:
         error.__cause__ = deaths[-1]
         return error
 
-    def give_up(self, thread: int) -> None:
-        """End the process that a thread waits for, for good."""
-        worker = self._workers.get(thread)
-        if worker is not None:
-            self._given_up.add(thread)
-            worker.kill()
-
     def kill(self) -> None:
         """End the processes that are still at work."""
         self._is_closed = True
+        self._first_is_back.set()
         for worker in list(self._workers.values()):
             worker.kill()
 
@@ -113,11 +186,3 @@ class Remote:
         while self._workers:
             _, worker = self._workers.popitem()
             processes.give_back(worker)
-
-
-def _of(epochs: Epochs, start: int, stop: int) -> Epochs:
-    return epochs if isinstance(epochs, int) else epochs[start:stop]
-
-
-def _at(indices: Indices | int, start: int, stop: int) -> Indices | int:
-    return indices + start if isinstance(indices, int) else indices[start:stop]

@@ -73,6 +73,9 @@ def _slowest(statistics: Statistics) -> int:
 def _advice(slowest: OperatorStatistics, node: Node) -> str:
     """What to write instead of the slowest step."""
     can_be_parallel, settings = _settings(node)
+    if can_be_parallel and not node.inputs:  # a source over files
+        more = "num_parallel_reads=AUTOTUNE there if it reads several files, or " if settings is None else ""
+        return f"write {more}cache() after it if each pass gives the same"
     if can_be_parallel and settings is None:
         return f"write num_parallel_calls=AUTOTUNE in {slowest.label}"
     if settings is not None and settings.calls != AUTOTUNE:

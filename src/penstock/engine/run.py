@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -21,12 +22,14 @@ from penstock.engine.pass_facts import pass_facts
 from penstock.engine.remote import Remote
 from penstock.node import Epochs, Indices, Node, Operator, State, Step, advance
 from penstock.options import Options
-from penstock.parallel import Parallel
+from penstock.parallel import Parallel, Tuning
 from penstock.passes import ReadingPace
 
 if TYPE_CHECKING:
+    from penstock.engine.apart import ApartOperator
     from penstock.engine.ordered import OrderedOperator
     from penstock.engine.parallel_index import ParallelIndexOperator
+    from penstock.engine.patience import Patience
 
 M = TypeVar("M")
 
@@ -42,6 +45,7 @@ class RunContext:
         allocator: Gives memory for batches.
         reader: Who reads what is opened here; None where nothing is measured.
         options: Budgets and defaults.
+        epoch: That of the operators that are opened first.
     """
 
     def __init__(
@@ -50,16 +54,18 @@ class RunContext:
         allocator: Allocator | None = None,
         reader: Measure | None = None,
         options: Options | None = None,
+        epoch: int = 0,
     ) -> None:
         self._prepare = prepare
         self.options = options or Options()
         self._allocator = allocator or Allocator()
         self._memos: dict[int, tuple[object, Any]] = {}
-        self._epoch = 0
+        self._epoch = epoch
         self._reader = reader
         self._opened = [0]
         self._remotes: dict[int, Remote] | None = None
-        self._with_workers: weakref.WeakSet[OrderedOperator | ParallelIndexOperator] = weakref.WeakSet()
+        self._patience: Patience | None = None
+        self._with_workers: weakref.WeakSet[ApartOperator | OrderedOperator | ParallelIndexOperator] = weakref.WeakSet()
 
     @property
     def epoch(self) -> int:
@@ -91,19 +97,24 @@ class RunContext:
         self._with_workers.add(operator)
         return operator
 
-    def with_processes(self) -> tuple[RunContext, dict[int, Remote]]:
+    def with_processes(self, patience: Patience) -> tuple[RunContext, dict[int, Remote]]:
         """This context for workers that hand steps on to processes, and those that they do."""
         context = copy.copy(self)
         remotes: dict[int, Remote] = {}
-        context._remotes = remotes
+        context._remotes, context._patience = remotes, patience
         return context, remotes
 
     def apply(self, step: Step, block: Block, epochs: Epochs, indices: Indices | int) -> Block:
         settings = getattr(step, "settings", None)
         if self._remotes is None or settings is None or settings.pace.way != "process":
             return step.apply(block, self, epochs, indices)
-        remote = self._remotes.get(id(step)) or self._remotes.setdefault(id(step), Remote(step))
-        return remote.apply(block, epochs, indices)
+        remote = self._remotes.get(id(step))
+        if remote is None:
+            made = Remote(step, patience=self._patience, in_order=settings.deterministic)
+            remote = self._remotes.setdefault(id(step), made)
+        # Nobody asked for processes in particular: until they have started, threads do what they can.
+        meanwhile = None if settings.executor == "process" else partial(step.apply, block, self, epochs, indices)
+        return remote.apply(block, epochs, indices, meanwhile)
 
     def open_nested(self, node: Node, pass_number: int, facts: Any | None = None) -> tuple[Operator, Any]:
         plan, facts = self._prepare(node, facts or pass_facts(node, pass_number, first=pass_number))
@@ -117,8 +128,27 @@ class RunContext:
         is_shareable: Callable[[], bool],
     ) -> Operator:
         return BackgroundOperator(
-            open_operator, buffer_rows, pace, is_shareable, self._interrupt, self.options.memory_budget_bytes
+            open_operator, buffer_rows, pace, is_shareable, self.interrupt, self.options.memory_budget_bytes
         )
+
+    def apart(self, plan: Node, buffer_rows: int) -> Operator:
+        # Imported when first needed, as all that has to do with processes.
+        from penstock.engine.apart import ApartOperator
+        from penstock.engine.apart_worker import NAME, PlanNeeds
+        from penstock.engine.portable_plan import PortablePlan
+
+        needs = PlanNeeds(self._prepare, self.options, self._epoch)
+        unmeasured = self._read_by(None)
+        operator = ApartOperator(
+            plan,
+            lambda: PortablePlan(NAME, plan, needs),
+            lambda: open_node(plan, unmeasured),
+            buffer_rows,
+            self.options.memory_budget_bytes,
+            self._reader,
+        )
+        self._with_workers.add(operator)
+        return operator
 
     def in_parallel(
         self, step: Step, source: Operator, settings: Parallel, *, is_row_by_row: bool = True, unit: int = 1
@@ -130,10 +160,20 @@ class RunContext:
         self._with_workers.add(operator)
         return operator
 
+    def tuning(self, settings: Parallel) -> Tuning:
+        # Imported when first needed: importing takes time, and most plans have no workers.
+        from penstock.engine.autotune import Tuner
+
+        return Tuner(settings, self.options.cpu_budget)
+
+    @property
+    def memory_budget_bytes(self) -> int | None:
+        return self.options.memory_budget_bytes
+
     def start_thread(self, work: Callable[[], None], name: str) -> None:
         threads.start(work, name)
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
         """End the processes that threads of this run wait for."""
         for operator in list(self._with_workers):
             operator.interrupt()
@@ -148,7 +188,7 @@ class RunContext:
             found = self._memos[id(owner)] = (owner, make())
         return cast(M, found[1])
 
-    def _read_by(self, reader: Measure) -> RunContext:
+    def _read_by(self, reader: Measure | None) -> RunContext:
         other = RunContext.__new__(RunContext)  # copy.copy() takes longer than opening an operator
         other.__dict__.update(self.__dict__)
         other._reader = reader
@@ -156,8 +196,7 @@ class RunContext:
 
     def _at(self, epoch: int) -> RunContext:
         # Scratch is not shared: two epochs may run at the same time, in two threads.
-        other = RunContext(self._prepare, self._allocator, self._reader, self.options)
-        other._epoch = epoch
+        other = RunContext(self._prepare, self._allocator, self._reader, self.options, epoch)
         other._with_workers = self._with_workers
         return other
 

@@ -10,6 +10,7 @@ import mmap
 import os
 import secrets
 import sys
+import threading
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,10 @@ class Segment:
 
 
 class Lender:
-    """The segments that this process fills and the other one reads."""
+    """The segments that this process fills and the other one reads; one thread may lend while another takes back."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._segments: dict[int, Segment] = {}
         self._free: list[Segment] = []
         self._numbers = 0
@@ -63,35 +65,38 @@ class Lender:
         Raises:
             OSError: The system has no memory or no descriptor left.
         """
-        fitting = [s for s in self._free if size_bytes <= s.size_bytes <= _MOST_TOO_LARGE * size_bytes]
-        if fitting:
-            # The one used last is the likeliest to be in the processor's cache.
-            segment = min(reversed(fitting), key=lambda s: s.size_bytes)
-            self._free.remove(segment)
+        with self._lock:
+            fitting = [s for s in self._free if size_bytes <= s.size_bytes <= _MOST_TOO_LARGE * size_bytes]
+            if fitting:
+                # The one used last is the likeliest to be in the processor's cache.
+                segment = min(reversed(fitting), key=lambda s: s.size_bytes)
+                self._free.remove(segment)
+                return segment
+            # Powers of two are found again when sizes vary; pages that are never touched cost nothing.
+            rounded = max(_SMALLEST_BYTES, 1 << (size_bytes - 1).bit_length())
+            self._numbers += 1
+            segment = self._segments[self._numbers] = Segment(self._numbers, rounded)
             return segment
-        # Powers of two are found again when sizes vary; pages that are never touched cost nothing.
-        rounded = max(_SMALLEST_BYTES, 1 << (size_bytes - 1).bit_length())
-        self._numbers += 1
-        segment = self._segments[self._numbers] = Segment(self._numbers, rounded)
-        return segment
 
     def take_back(self, numbers: list[int]) -> None:
         """The other side reads these no more."""
-        for number in numbers:
-            segment = self._segments.get(number)
-            if segment is not None:
-                self._free.append(segment)
-        while len(self._free) > 1 and self._too_much_is_free():
-            segment = self._free.pop(0)
-            del self._segments[segment.number]
-            self._dropped.append(segment.number)
+        with self._lock:
+            for number in numbers:
+                segment = self._segments.get(number)
+                if segment is not None:
+                    self._free.append(segment)
+            while len(self._free) > 1 and self._too_much_is_free():
+                segment = self._free.pop(0)
+                del self._segments[segment.number]
+                self._dropped.append(segment.number)
 
     def _too_much_is_free(self) -> bool:
         return len(self._free) > _MOST_FREE or sum(s.size_bytes for s in self._free) > _MOST_FREE_BYTES
 
     def take_dropped(self) -> list[int]:
         """The segments given up since this was last asked, which the other side is to forget."""
-        dropped, self._dropped = self._dropped, []
+        with self._lock:
+            dropped, self._dropped = self._dropped, []
         return dropped
 
     def forget(self) -> None:

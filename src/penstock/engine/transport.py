@@ -11,6 +11,7 @@ import array
 import contextlib
 import os
 import pickle
+import selectors
 import socket
 import struct
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ _LENGTHS = struct.Struct("<QQ")
 _SHARED_FROM_BYTES = 1 << 13
 _ALIGNMENT_BYTES = 64
 _ONE_SEND_BYTES = 1 << 14
+# Not the system's default: one that needs a descriptor of its own is made and closed for each question.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4) if SHARES_MEMORY else 0
 
 Layout = list[tuple[str | np.dtype[Any], tuple[int, ...], int]]
@@ -136,6 +139,12 @@ class Channel:
             view = view[got:]
             count -= got
         return received
+
+    def has_message_within(self, seconds: float) -> bool:
+        """Whether a message, or the end of the connection, comes within so many seconds or is there."""
+        with _Selector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
 
     def forget_memory(self) -> None:
         """Give up all shared memory; both sides have to, between two messages. Arrays at hand live on."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from penstock.block import Block
 from penstock.nested.feed import Feed
+from penstock.nested.order_log import OrderLogs
 from penstock.nested.pieces import Pieces
+from penstock.nested.poured import Rows
 from penstock.nested.slot import Slot
 from penstock.node import State
+
+_MOST_FREE_ROWS = 256
+"""In one block where the order is free: as long may the order become that a state has to tell."""
 
 
 class CycleOperator:
@@ -16,7 +23,8 @@ class CycleOperator:
     again. With the input at its end, empty slots are passed over.
 
     The state is the input's before the oldest element whose dataset is open, the number of the next element to come,
-    and for each slot the number of its element and the place within its dataset.
+    and for each slot the number of its element and the place within its dataset. Where the order is free, `order` are
+    the datasets that rows were taken of since the state was: whoever resumes takes them in that order again.
 
     Args:
         feed: Where slots are filled from.
@@ -35,36 +43,94 @@ class CycleOperator:
         self._in_block = 0
         self._input_ended = False
         self._failure: Exception | None = None
-        self._given: State = None
-        self._last: tuple[State, int] | None = None
+        self._logs = OrderLogs()
+        self._to_repeat: deque[list[int]] = deque()
+        if feed.queue is not None:
+            self.queue_statistics = feed.queue.queue_statistics
 
     def next_block(self, rows: int) -> Block | None:
-        if self._deterministic:
-            return self._next_block(rows)
-        # One row at a time, so that where it was taken from can be told by `advance`: it will not be the same again.
-        self._last = None
-        before = self._given
-        block = self._next_block(1)
-        if block is not None:
-            self._last = before, block.rows
-        return block
-
-    def _next_block(self, rows: int) -> Block | None:
+        if not self._deterministic:
+            rows = min(rows, _MOST_FREE_ROWS)
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
         pieces = Pieces()
         try:
-            while pieces.rows < rows and (
-                self._take_rounds(pieces, rows - pieces.rows) or self._take(pieces, rows - pieces.rows)
-            ):
-                pass
+            while self._to_repeat and pieces.rows < rows:
+                if not self._take_again(pieces, rows - pieces.rows):
+                    return pieces.join()
+            self._take_all(pieces, rows)
         except Exception as error:
             if not pieces.rows:
                 raise
             # What was taken from other datasets before it comes first.
             self._failure = error
         return pieces.join() if pieces.rows else None
+
+    def _take_all(self, pieces: Pieces, rows: int) -> None:
+        """Take rows in turn until there are so many, or no more for now."""
+        turns = 0
+        while pieces.rows < rows:
+            # Where some slot has nothing for a whole round, none is tried before each has had its turn.
+            if not turns and self._deterministic and self._take_rounds(pieces, rows - pieces.rows):
+                continue
+            turns = (turns or len(self._slots) or 1) - 1
+            if not self._take(pieces, rows - pieces.rows):
+                return
+
+    def _take_again(self, pieces: Pieces, wanted: int) -> bool:
+        """Take the next rows that were taken after the state that this began from; False where that is all for now."""
+        number, rows = self._to_repeat[0]
+        at = self._at_of(number)
+        slot = None if at is None else self._slots[at]
+        if at is None or slot is None:
+            self._to_repeat.popleft()  # the input has become shorter
+            return True
+        if not slot.is_ready:
+            if pieces.rows:
+                return False
+            self._feed.wait([slot])
+        block = slot.look(max(1, min(wanted, rows)), 1)
+        if block is not None and rows and not pieces.fit(block):
+            return False
+        taken = 0 if block is None else min(block.rows - slot.taken, wanted, rows)
+        if block is None:
+            self._end(at, slot)
+        elif taken:
+            self._hand_over(slot, block, taken, pieces)
+        self._to_repeat[0][1] -= taken
+        if not taken or taken == rows:
+            self._to_repeat.popleft()
+        return True
+
+    def _at_of(self, number: int) -> int | None:
+        """Where the dataset of an element is, which is opened with all before it if it was not yet."""
+        for at, slot in enumerate(self._slots):
+            if slot is not None and slot.sub.number == number:
+                return at
+        while None in self._slots or len(self._slots) < self._cycle_length:
+            slot = self._feed.next_slot()
+            if slot is None:
+                return None
+            if None not in self._slots:
+                self._slots.append(None)
+            at = self._slots.index(None)
+            self._slots[at] = slot
+            if slot.sub.number == number:
+                return at
+        return None
+
+    def _hand_over(self, slot: Slot, block: Rows, rows: int, pieces: Pieces) -> None:
+        pieces.add(block, slot.taken, slot.taken + rows)
+        slot.take(rows)
+        if not self._deterministic:
+            self._logs.add(slot.sub.number, rows)
+
+    def _end(self, at: int, slot: Slot) -> None:
+        slot.close()
+        self._slots[at] = None
+        if not self._deterministic:
+            self._logs.add(slot.sub.number, 0)
 
     def _take_rounds(self, pieces: Pieces, wanted: int) -> bool:
         """Take rows of all slots in turn, as many rounds as all have rows at hand for; False where there is not one.
@@ -82,13 +148,15 @@ class CycleOperator:
             return False
         at = self._at % size
         rounds = wanted // (size * length)
-        shares: list[tuple[Block, int]] = []
+        shares: list[tuple[Rows, int]] = []
+        treedef = None
         for slot in (*slots[at:], *slots[:at]):
             block = None if slot is None else slot.at_hand()
             if block is None or slot is None or not pieces.fit(block):
                 return False
-            if shares and block.treedef != shares[0][0].treedef:
+            if shares and block.treedef is not treedef and block.treedef != treedef:
                 return False
+            treedef = block.treedef
             rounds = min(rounds, (block.rows - slot.taken) // length)
             if not rounds:
                 return False
@@ -112,17 +180,14 @@ class CycleOperator:
         wanted = min(wanted, self._block_length - self._in_block)
         block = slot.look(wanted, share)
         if block is None:
-            slot.close()
-            self._slots[self._at] = None
+            self._end(self._at, slot)
             self._pass_on()
             return True
         if not pieces.fit(block):
             return False
-        start = slot.taken
-        stop = min(block.rows, start + wanted)
-        slot.take(stop - start)
-        pieces.add(block, start, stop)
-        self._in_block += stop - start
+        rows = min(block.rows - slot.taken, wanted)
+        self._hand_over(slot, block, rows, pieces)
+        self._in_block += rows
         if self._in_block == self._block_length:
             self._pass_on()
         return True
@@ -157,7 +222,9 @@ class CycleOperator:
             self._feed.wait([slot])
             return slot
         self._fill_all()
-        self._feed.wait([slot for slot in self._slots if slot is not None])
+        open_slots = [slot for slot in self._slots if slot is not None]
+        if not any(slot.is_ready for slot in open_slots):
+            self._feed.wait(open_slots)
         for at in (*range(self._at, len(self._slots)), *range(self._at)):
             other: Slot | None = self._slots[at]
             if other is not None and other.is_ready:
@@ -183,23 +250,24 @@ class CycleOperator:
         open_slots = [slot for slot in self._slots if slot is not None]
         oldest = min(open_slots, key=lambda slot: slot.sub.number, default=None)
         number, before = self._feed.place()
-        self._given = {
+        state = {
             "number": number,
             "input": before if oldest is None else oldest.sub.before,
             "at": self._at,
             "in_block": self._in_block,
             "slots": [None if slot is None else slot.get_state() for slot in self._slots],
         }
-        return self._given
+        if not self._deterministic:
+            return {**state, "order": self._logs.begin()}
+        # It may go on in order from a state of a free one.
+        return {**state, "order": [list(taken) for taken in self._to_repeat]} if self._to_repeat else state
 
     def advance(self, state: State, rows: int) -> State | None:
-        """The state after the last block, if `state` is that before it and `rows` are all its rows."""
-        if self._last is not None and self._last[0] is state and self._last[1] == rows:
-            return self.get_state()
         return None if rows else state
 
     def set_state(self, state: State) -> None:
         self._at, self._in_block = int(state["at"]), int(state["in_block"])
+        self._to_repeat = deque([int(number), int(rows)] for number, rows in state.get("order", []))
         saved = {int(slot["number"]): slot for slot in state["slots"] if slot is not None}
         opened = self._feed.restore(int(state["number"]), state["input"], saved)
         self._slots = [None if slot is None else opened.get(int(slot["number"])) for slot in state["slots"]]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from penstock.nested.ahead_slot import AheadSlot
 from penstock.nested.node import Flattening
-from penstock.nested.read_ahead import AheadSlot, ReadAhead
+from penstock.nested.read_ahead import ReadAhead
 from penstock.nested.slot import Slot
 from penstock.nested.sub_dataset import SubDataset
 from penstock.node import Context, Operator, Purity, State
-from penstock.parallel import AUTOTUNE
+from penstock.parallel import Tuning
 
 
 class Feed:
@@ -48,6 +48,11 @@ class Feed:
             sub.open()
             found[sub.number] = Slot(sub)
         return found
+
+    @property
+    def queue(self) -> ReadAhead | None:
+        """What runs ahead of whoever asks for slots, if anything does."""
+        return None
 
     def close(self) -> None:
         """Let go of the input."""
@@ -85,13 +90,14 @@ class FeedAhead(Feed):
         node: What makes the datasets.
         context: That of the plan's run.
         cycle_length: How many datasets are open at most.
-        calls: How many threads read.
+        tuning: How many threads read.
     """
 
-    def __init__(self, node: Flattening, context: Context, cycle_length: int, calls: int) -> None:
+    def __init__(self, node: Flattening, context: Context, cycle_length: int, tuning: Tuning) -> None:
         super().__init__(node, context)
-        self._most_ahead = cycle_length + calls
-        self._ahead = ReadAhead(node.function.transformation, context.start_thread, calls, self._most_ahead)
+        self._cycle_length = cycle_length
+        self._tuning = tuning
+        self._ahead = ReadAhead(node.function.transformation, context.start_thread, tuning, context.memory_budget_bytes)
         self._waiting: deque[AheadSlot] = deque()
         self._input_ended = False
 
@@ -101,7 +107,7 @@ class FeedAhead(Feed):
         return self._waiting.popleft() if self._waiting else None
 
     def wait(self, slots: Sequence[Slot]) -> None:
-        while not self._input_ended and self._ahead.num_lines < self._most_ahead:
+        while not self._input_ended and self._ahead.num_lines < self._cycle_length + self._tuning.workers:
             self._pull_one()
             self._ahead.engage()
             if any(slot.is_ready for slot in slots):
@@ -116,6 +122,10 @@ class FeedAhead(Feed):
 
     def restore(self, number: int, before: State, saved: dict[int, Any]) -> dict[int, Slot]:
         return {sub.number: self._slot(sub) for sub in self._pull_again(number, before, saved)}
+
+    @property
+    def queue(self) -> ReadAhead | None:
+        return self._ahead
 
     def close(self) -> None:
         self._ahead.close()
@@ -139,7 +149,4 @@ def feed(node: Flattening, context: Context, cycle_length: int) -> Feed:
     if node.settings is None:
         return Feed(node, context)
     node.settings.pace.way = "thread"
-    calls = node.settings.calls
-    if calls == AUTOTUNE:
-        calls = max(cycle_length, 2 * (os.cpu_count() or 1))
-    return FeedAhead(node, context, cycle_length, calls)
+    return FeedAhead(node, context, cycle_length, context.tuning(node.settings))

@@ -7,84 +7,41 @@ import threading
 import time
 import warnings
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from penstock.block import Block
-from penstock.nested.slot import Slot, state_of
+from penstock.core_time import seconds_without_core
+from penstock.nested.line import Broken, Line
+from penstock.nested.poured import Rows
 from penstock.nested.sub_dataset import SubDataset
-from penstock.node import Pouring, State
-from penstock.parallel import IDLE
+from penstock.node import Pouring
+from penstock.parallel import IDLE, Tuning
+from penstock.queues import QueueStatistics
 
 _SECONDS_TO_STOP = 1.0
 _LONG_STEP_SECONDS = 0.001
+_TURN_SECONDS = 0.05
+"""After so long a thread looks whether another line needs it more, and tells what it has done."""
 _MAX_RUN_BYTES = 1 << 18
 _MAX_AHEAD_BYTES = 1 << 26
+_FEWEST_LINES = 16  # that share the bytes
 _ROWS_AHEAD_AT_FIRST = 16
 _MAX_ROWS_AHEAD = 1 << 14
+_MOST_AT_ONCE = 16
+_MOST_BYTES_AT_ONCE = 1 << 17
+"""Rows that are poured are counted so many at once, all as large as the last: by so much may there be too many."""
 
 
-class _Broken:
-    """Stands where reading broke."""
+class _Turn(NamedTuple):
+    """What a thread has done with a line at one go; a `penstock.parallel.Turn`."""
 
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-class Line:
-    """One dataset and what was read of it ahead.
-
-    Its thread adds to `ready`, `places` and what counts reading, without a lock: rows are seen as soon as they are
-    there. The reader takes away and counts that. All else is changed under the lock of its `ReadAhead`.
-
-    Attributes:
-        sub: The dataset.
-        ready: What waits: blocks, or single rows for `pouring` to join; None for the end, `_Broken`.
-        pouring: What gives rows one by one and joins them, if anything does.
-        places: Where each run of rows began: how many rows came before it, and the place there.
-        rows_read, bytes_read: All that was put into `ready`.
-        rows_received: All that was taken out of it.
-        run_rows: For how many rows at once it is asked, where they come in blocks; None for as many as any other.
-        is_busy: Whether a thread is reading it.
-        is_done: Whether there is no more to read.
-        is_awaited: Whether the reader waits for something in `ready`.
-    """
-
-    __slots__ = (
-        *("sub", "ready", "pouring", "places", "rows_read", "bytes_read", "rows_received"),
-        *("run_rows", "is_busy", "is_done", "is_awaited"),
-    )
-
-    def __init__(self, sub: SubDataset) -> None:
-        self.sub = sub
-        self.ready: deque[Any] = deque()
-        self.pouring: Pouring | None = None
-        self.places: deque[tuple[int, State]] = deque()
-        self.rows_read = self.bytes_read = 0
-        self.rows_received = 0
-        self.run_rows: int | None = None
-        self.is_busy = self.is_done = self.is_awaited = False
-
-    def take_ready(self) -> Block | _Broken | None:
-        """The rows that are ready, or the next block of them; what is not of rows stands alone."""
-        ready, pouring = self.ready, self.pouring
-        first = ready.popleft()
-        if pouring is None or first is None or isinstance(first, (Block, _Broken)):
-            return first  # type: ignore[no-any-return]
-        rows = [first, *[ready.popleft() for _ in range(len(ready))]]
-        if rows[-1] is None or isinstance(rows[-1], _Broken):
-            # Nothing comes after it, so that nobody else adds to what is ready.
-            ready.appendleft(rows.pop())
-        return pouring.join(rows)
-
-    def place(self) -> tuple[State, int]:
-        """A place before the next row that will be received, and how many rows come between."""
-        places = self.places
-        while len(places) > 1 and places[1][0] <= self.rows_received:
-            places.popleft()
-        return places[0][1], self.rows_received - places[0][0]
+    rows: int
+    seconds: float
+    cpu_seconds: float
+    starved_seconds: float
+    thread: int
 
 
 class _Team:
@@ -98,40 +55,55 @@ class _Team:
         self.size = 0
         self.num_waiting = 0
         self.is_closed = False
+        self.is_wanted = False  # for a line that the reader waits for and nobody reads
 
 
 class ReadAhead:
-    """The lines of one operator and the threads that read them, the oldest line with nothing ready first.
+    """The lines of one operator and the threads that read them: the line that the reader waits for first, then the
+    oldest line with nothing ready.
 
     How many rows are read ahead of each line grows when somebody has to wait, as long as all lines together stay within
-    64 MiB, half of which the reader may have taken at once; one row of each may always wait. Threads start with the
-    first wait.
+    a number of bytes, half of which the reader may have taken at once; one row of each may always wait. Threads start
+    with the first wait.
 
     Args:
         name: The transformation, for the names of threads and the warning about one that does not return.
         start_thread: Runs a function in a thread of that name.
-        calls: How many threads.
-        most_lines: How many lines there will be at the same time.
+        tuning: How many threads.
+        most_bytes: How much may be read ahead; 64 MiB if not given.
     """
 
     def __init__(
-        self, name: str, start_thread: Callable[[Callable[[], None], str], None], calls: int, most_lines: int
+        self,
+        name: str,
+        start_thread: Callable[[Callable[[], None], str], None],
+        tuning: Tuning,
+        most_bytes: int | None = None,
     ) -> None:
         self._name = name
         self._start_thread = start_thread
-        self._calls = calls
-        self._line_bytes = _MAX_AHEAD_BYTES // (2 * most_lines)
+        self.tuning = tuning
+        self._most_bytes = most_bytes or _MAX_AHEAD_BYTES
         self._lines: list[Line] = []
         self._team = _Team()
         self._lock = self._team.lock
         self._rows = threading.Condition(self._lock)
         self._run_rows = 1
         self._rows_ahead = _ROWS_AHEAD_AT_FIRST
+        self._waited_seconds = self._busy_seconds = 0.0
 
     @property
     def num_lines(self) -> int:
         """How many datasets have not been read and handed over to their end."""
         return len(self._lines)
+
+    def queue_statistics(self) -> QueueStatistics:
+        """How far ahead the threads are, and how many there are."""
+        with self._lock:
+            waiting = sum(max(0, line.rows_waiting) for line in self._lines)
+            capacity = max(waiting, self._rows_ahead * len(self._lines))
+            size = self._team.size
+        return QueueStatistics(capacity, waiting, self._waited_seconds, 0.0, self._busy_seconds, size)
 
     def add(self, sub: SubDataset) -> Line:
         """Have a dataset read from now on."""
@@ -145,10 +117,20 @@ class ReadAhead:
     def engage(self) -> None:
         """Have as many threads as there is work for."""
         team = self._team
-        while team.size < min(self._calls, len(self._lines)) and not team.is_closed:
+        while team.size < min(self.tuning.workers, len(self._lines)) and not team.is_closed:
             with self._lock:
                 team.size += 1
             self._start_thread(partial(_serve, team, weakref.ref(self)), f"penstock-{self._name}")
+
+    @property
+    def num_at_work(self) -> int:
+        """How many lines are being read at this moment."""
+        return sum([line.is_busy for line in self._lines])
+
+    def resize(self, size: int) -> None:
+        """Let no more than so many threads read; further ones start when they are needed."""
+        with self._lock:
+            self._team.work.notify_all()
 
     def wait(self, lines: Sequence[Line]) -> None:
         """Wait until one of `lines` has something ready.
@@ -156,15 +138,16 @@ class ReadAhead:
         Raises:
             RuntimeError: Somebody else closed the operator meanwhile.
         """
+        self.tuning.adjust(self, False)
         self.engage()
         # Before the lock is taken and `ready` looked at: whoever adds to it looks at the mark after that.
         for line in lines:
             line.is_awaited = True
+        began = time.perf_counter()
         try:
             with self._lock:
-                if self._rows_ahead < _MAX_ROWS_AHEAD and not any(line.ready for line in lines):
-                    self._rows_ahead *= 2
-                    self._team.work.notify_all()
+                if not any(line.ready for line in lines):
+                    self._hurry(lines)
                 while not any(line.ready for line in lines):
                     if self._team.is_closed:
                         raise RuntimeError(
@@ -174,21 +157,33 @@ class ReadAhead:
         finally:
             for line in lines:
                 line.is_awaited = False
+            waited = time.perf_counter() - began
+            self._waited_seconds += waited
+            self.tuning.waited(waited)
 
-    def receive(self, line: Line) -> tuple[State, int, Block | None]:
-        """What is ready, and a place that comes so many rows before it; None for the block at the end."""
-        place, skip = line.place()
-        found = line.take_ready()
-        with self._lock:
-            if isinstance(found, Block):
+    def _hurry(self, lines: Sequence[Line]) -> None:
+        """Have lines that are waited for read next, and more of each from now on; under the lock."""
+        if not any(line.is_busy for line in lines):
+            self._team.is_wanted = True
+        if self._rows_ahead < _MAX_ROWS_AHEAD:
+            self._rows_ahead *= 2
+            self._team.work.notify_all()
+
+    def receive(self, line: Line) -> Rows | None:
+        """What is ready; None at the end."""
+        self.tuning.adjust(self, False)
+        try:
+            found = line.take_ready()
+        finally:
+            with self._lock:
+                if line.is_done and not line.ready:
+                    self._lines.remove(line)
+        if found is not None:
+            with self._lock:
                 line.rows_received += found.rows
-            if line.is_done and not line.ready:
-                self._lines.remove(line)
-            elif self._team.num_waiting and not line.is_busy:
-                self._team.work.notify()
-        if isinstance(found, _Broken):
-            raise found.error
-        return place, skip, found
+                if self._team.num_waiting and not line.is_busy:
+                    self._team.work.notify()
+        return found
 
     def close(self) -> None:
         """End the threads; those inside a user function that does not return are left behind as daemons, and named."""
@@ -215,36 +210,47 @@ class ReadAhead:
                 stacklevel=3,
             )
 
-    def next_task(self) -> tuple[Line, int] | None:
-        """A line to be read now and for how many rows; None if there is none. Called under the lock."""
-        line = self._neediest()
+    def next_task(self, last: Line | None) -> tuple[Line, int] | None:
+        """A line to be read now and for how many rows; None if there is none. Called under the lock.
+
+        A thread goes on with its `last` line as long as there is room and no other is waited for: who leaves one that
+        comes quickly for one that does not come at all may be missed there.
+        """
+        may_go_on = last is not None and not (last.is_busy or last.is_done or self._team.is_wanted)
+        line = last if may_go_on and last is not None and self._has_room(last) else self._neediest()
         if line is None:
             return None
+        self._team.is_wanted = False
         line.is_busy = True
-        room = self._rows_ahead - (line.rows_read - line.rows_received)
+        room = self._rows_ahead - line.rows_waiting
         return line, max(1, min(room, line.run_rows or self._run_rows))
 
     def _neediest(self) -> Line | None:
-        """The oldest line with nothing ready, or else the oldest with room."""
-        found = None
+        """The line that the reader waits for, or the oldest with nothing ready, or the oldest with room."""
+        empty = roomy = None
         for line in self._lines:
             if line.is_busy or line.is_done:
                 continue
-            if not line.ready:
+            if line.is_awaited:
                 return line
-            if found is None and self._has_room(line):
-                found = line
-        return found
+            if not line.ready:
+                empty = empty or line
+            elif roomy is None and self._has_room(line):
+                roomy = line
+        return empty or roomy
 
     def _has_room(self, line: Line) -> bool:
         waiting = line.rows_read - line.rows_received
+        if not waiting:
+            return True
         # Of their bytes only the mean is known without counting them twice.
-        return not waiting or (
-            waiting < self._rows_ahead and waiting * line.bytes_read < self._line_bytes * line.rows_read
-        )
+        share = self._most_bytes // (2 * max(len(self._lines), _FEWEST_LINES))
+        most = self._rows_ahead if line.pouring is not None else self._rows_ahead // 2 + 1
+        return waiting < most and waiting * line.bytes_read < share * line.rows_read
 
     def read(self, line: Line, rows: int) -> None:
         """Read a line, in one of the threads."""
+        began, computed, rows_before = time.perf_counter(), time.thread_time(), line.rows_read
         sub = line.sub
         result: Any
         is_more = False
@@ -253,39 +259,55 @@ class ReadAhead:
             line.places.append((line.rows_read, sub.place()))
             line.pouring = pouring = sub.pouring()
             if pouring is not None:
-                is_more = self._pour(line, pouring)
+                is_more = self._pour(line, pouring, began + _TURN_SECONDS)
                 result = None
             else:
                 result = self._read_block(line, rows)
                 is_more = result is not None
         except BaseException as error:
-            result = _Broken(error)
+            result = Broken(error)
+        seconds, cpu_seconds = time.perf_counter() - began, time.thread_time() - computed
+        turn = _Turn(
+            line.rows_read - rows_before, seconds, cpu_seconds, seconds_without_core(seconds), threading.get_ident()
+        )
         with self._lock:
+            self.tuning.observe(turn)
+            self._busy_seconds += seconds
             line.is_busy = False
             line.is_done = not is_more
             if result is not None or not is_more:
                 line.ready.append(result)
-                if line.is_awaited:
-                    self._rows.notify()
+            if line.is_awaited and line.ready:
+                self._rows.notify()
             is_over = line.is_done or self._team.is_closed
         if is_over:
             _close(sub)
 
-    def _pour(self, line: Line, pouring: Pouring) -> bool:
-        """Read rows until there is no room for more; False at the end."""
-        ready, team = line.ready, self._team
+    def _pour(self, line: Line, pouring: Pouring, until: float) -> bool:
+        """Read rows until there is no room for more, or another line needs the thread; False at the end."""
+        ready, team, clock = line.ready, self._team, time.perf_counter
+        uncounted, at_once = 0, 1
 
         def put(row: Any) -> bool:
-            line.bytes_read += _num_bytes(row)
-            line.rows_read += 1
+            # In the way of every row, most of which get no further than this (bench_slow_files.py).
+            nonlocal uncounted, at_once
             ready.append(row)
+            uncounted += 1
+            if uncounted < at_once and not (line.is_awaited or team.is_wanted or team.is_closed):
+                return False
+            num_bytes = _num_bytes(row)
+            line.rows_read += uncounted
+            line.bytes_read += uncounted * num_bytes
+            uncounted, at_once = 0, max(1, min(_MOST_AT_ONCE, _MOST_BYTES_AT_ONCE // (num_bytes + 1)))
             if line.is_awaited:
                 with self._lock:
                     line.is_awaited = False
                     self._rows.notify()
-            return team.is_closed or not self._has_room(line)
+            return team.is_closed or team.is_wanted or clock() > until or not self._has_room(line)
 
-        return pouring.pour(self._rows_ahead, put)
+        is_more = pouring.pour(self._rows_ahead, put)
+        line.rows_read += uncounted
+        return is_more
 
     def _read_block(self, line: Line, rows: int) -> Block | None:
         began = time.perf_counter()
@@ -295,12 +317,16 @@ class ReadAhead:
             return None
         num_bytes = block.num_bytes
         line.rows_read += block.rows
+        if line.sub.has_failed:
+            line.places.append((line.rows_read, line.sub.place()))
         line.bytes_read += num_bytes
         if seconds >= _LONG_STEP_SECONDS:
             # Rows that come slowly do not wait for each other.
             line.run_rows = 1
         elif block.rows == self._run_rows and num_bytes < _MAX_RUN_BYTES:
             self._run_rows = min(2 * self._run_rows, _MAX_ROWS_AHEAD)
+            # While one block is taken there is room for the next, or each would be as small as what was just taken.
+            self._rows_ahead = max(self._rows_ahead, min(2 * self._run_rows, _MAX_ROWS_AHEAD))
         return block
 
 
@@ -321,9 +347,29 @@ def _close(sub: SubDataset) -> None:
 
 def _serve(team: _Team, whose: weakref.ref[ReadAhead]) -> None:
     team.idents.add(threading.get_ident())
+    line = None
     try:
-        while _read_one(team, whose):
-            pass
+        while True:
+            with team.lock:
+                ahead = whose()
+                if ahead is None or team.is_closed:
+                    return
+                if len(team.idents) > ahead.tuning.workers:
+                    # At once, so that no other thread leaves for the same reason.
+                    team.idents.discard(threading.get_ident())
+                    return
+                task = ahead.next_task(line)
+                if task is None:
+                    # While it waits, a thread keeps nothing alive that nobody reads from any more.
+                    del ahead
+                    line = None
+                    team.num_waiting += 1
+                    team.work.wait()
+                    team.num_waiting -= 1
+                    continue
+            ahead.read(*task)
+            line = task[0]
+            del ahead, task
     finally:
         # Whoever waits until it has left is not to find it under its name here: it is the pool's again.
         threading.current_thread().name = IDLE
@@ -331,66 +377,3 @@ def _serve(team: _Team, whose: weakref.ref[ReadAhead]) -> None:
             team.idents.discard(threading.get_ident())
             team.size -= 1
             team.left.notify_all()
-
-
-def _read_one(team: _Team, whose: weakref.ref[ReadAhead]) -> bool:
-    """Read a line or wait until there may be one to read; False when all is over."""
-    with team.lock:
-        ahead = whose()
-        if ahead is None or team.is_closed:
-            return False
-        task = ahead.next_task()
-        if task is None:
-            # While it waits, a thread keeps nothing alive that nobody reads from any more.
-            del ahead
-            team.num_waiting += 1
-            team.work.wait()
-            team.num_waiting -= 1
-            return True
-    ahead.read(*task)
-    return True
-
-
-class AheadSlot(Slot):
-    """Hands over what threads have read of a dataset."""
-
-    def __init__(self, sub: SubDataset, ahead: ReadAhead) -> None:
-        super().__init__(sub)
-        self._ahead = ahead
-        # Before a thread has it: what that makes known of the dataset shows in the places that come with its rows.
-        self._place = sub.place()
-        self._skip = 0
-        self.line = ahead.add(sub)
-
-    @property
-    def is_ready(self) -> bool:
-        return self._block is not None or bool(self.line.ready)
-
-    def look(self, wanted: int, useful: int) -> Block | None:
-        if self._block is None:
-            self._place, self._skip, self._block = self._ahead.receive(self.line)
-            self.taken = 0
-        return self._block
-
-    def at_hand(self) -> Block | None:
-        ready = self.line.ready
-        # The end and what broke are met in their turn.
-        if self._block is None and ready and ready[0] is not None and not isinstance(ready[0], _Broken):
-            return self.look(1, 1)
-        return self._block
-
-    def take(self, rows: int) -> None:
-        assert self._block is not None
-        self.taken += rows
-        self._state = None
-        if self.taken == self._block.rows:
-            self._skip += self.taken
-            self._block, self.taken = None, 0
-
-    def get_state(self) -> State:
-        if self._state is None:
-            self._state = state_of(self.sub, self._place, self._skip + self.taken)
-        return self._state
-
-    def close(self) -> None:
-        """The threads let go of the dataset."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.block import Block
+from penstock.nested.poured import Rows
 from penstock.nested.sub_dataset import SubDataset
 from penstock.node import State
 
@@ -21,7 +21,7 @@ class Slot:
     def __init__(self, sub: SubDataset) -> None:
         self.sub = sub
         self.taken = 0
-        self._block: Block | None = None
+        self._block: Rows | None = None
         self._num_read = 0
         self._place: State = None
         self._state: State = None
@@ -31,8 +31,8 @@ class Slot:
         """Whether `look` need not wait for a thread."""
         return True
 
-    def look(self, wanted: int, useful: int) -> Block | None:
-        """A block with rows from `taken` on, None at the end.
+    def look(self, wanted: int, useful: int) -> Rows | None:
+        """Rows with those from `taken` on, None at the end.
 
         If there is none at hand, `wanted` rows are read; where no user code can tell, as many as are `useful`.
         """
@@ -48,8 +48,8 @@ class Slot:
                 self._num_read += self._block.rows
         return self._block
 
-    def at_hand(self) -> Block | None:
-        """A block with rows from `taken` on that is there without reading."""
+    def at_hand(self) -> Rows | None:
+        """Rows with those from `taken` on that is there without reading."""
         return self._block
 
     def take(self, rows: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.block import Block
+from penstock.block import Block, all_errors
+from penstock.errors import StateError
 from penstock.nested.node import Flattening
 from penstock.node import Context, Node, Operator, Pouring, State
 from penstock.plan import demand_is_exact
@@ -13,11 +14,14 @@ from penstock.plan import demand_is_exact
 class SubDataset:
     """The dataset of one element: made, opened and read by whoever calls `read`, one thread at a time.
 
-    An error of the function stands for a dataset of one element, which is that error.
+    An error of the function stands for a dataset of one element, which is that error. One that is raised in opening or
+    reading what it returned, rather than standing in an element's place, is the dataset's last element: one file that
+    cannot be read does not end the others.
 
     Attributes:
         number: Which element of the input made it.
         before: The input's state before that element.
+        has_failed: Whether it has come to its end by an error that was raised.
     """
 
     def __init__(
@@ -36,12 +40,13 @@ class SubDataset:
         self._operator: Operator | None = None
         # One whose function failed is at its end after its error; the function is not called again for that.
         self._ended = self._facts is None and self._skip > 0
+        self.has_failed = saved is not None and bool(saved.get("failed"))
         self._is_exact: bool | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether `open` was called, and has not failed."""
-        return self._operator is not None or self._ended
+        return self._operator is not None or self._ended or self.has_failed
 
     @property
     def demand_is_exact(self) -> bool:
@@ -65,21 +70,33 @@ class SubDataset:
             return
         self._written, self._dataset = self._dataset._node, None
         inner_pass = self._node.inner_pass(self._context.epoch, self.number)
-        self._operator, self._facts = self._context.open_nested(self._written, inner_pass, self._facts)
+        try:
+            self._operator, self._facts = self._context.open_nested(self._written, inner_pass, self._facts)
+        except Exception as error:
+            self._dataset = all_errors(error)
+            return
         if self._restored is not None:
             self._operator.set_state(self._restored)
 
     def read(self, rows: int) -> Block | None:
         """Between 1 and `rows` further rows; None at the end."""
-        self.open()
-        if self._operator is None:
-            failed, self._dataset = self._dataset, None
-            self._ended = True
-            return failed  # type: ignore[no-any-return]
-        while self._skip:
-            block = self._operator.next_block(self._skip)
-            self._skip -= self._skip if block is None else block.rows
-        return self._operator.next_block(rows)
+        if self.has_failed:
+            return None
+        try:
+            self.open()
+            if self._operator is None:
+                error, self._dataset = self._dataset, None
+                self._ended, self.has_failed = True, self._facts is not None
+                return error  # type: ignore[no-any-return]
+            while self._skip:
+                block = self._operator.next_block(self._skip)
+                self._skip -= self._skip if block is None else block.rows
+            return self._operator.next_block(rows)
+        except StateError:
+            raise
+        except Exception as failure:
+            self.has_failed, self._skip = True, 0
+            return all_errors(failure)
 
     def pouring(self) -> Pouring | None:
         """What gives its rows one by one; None where they come in blocks, and where some are to be skipped first."""
@@ -90,7 +107,8 @@ class SubDataset:
         """Where it is, after the rows that were read: its facts, its operator's state and the rows after that."""
         state = self._restored if self._operator is None or self._skip else self._operator.get_state()
         taken = int(self._ended) if self._operator is None and self._facts is None else self._skip
-        return {"facts": self._facts, "state": state, **({"taken": taken} if taken else {})}
+        found = {"facts": self._facts, "state": state, **({"taken": taken} if taken else {})}
+        return {**found, "failed": True} if self.has_failed else found
 
     def close(self) -> None:
         """Let go of its files and threads; twice is fine."""

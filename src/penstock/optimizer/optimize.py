@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from penstock.node import Node
 from penstock.optimizer.push_to_source import push_to_source
+from penstock.optimizer.read_used import read_used
 from penstock.plan import rebuild, walk
 
 _MOST_ROUNDS = 1000
@@ -20,7 +21,7 @@ def simplify(node: Node) -> Node:
     return node.simplify()
 
 
-RULES: tuple[Rule, ...] = (simplify, push_to_source)
+RULES: tuple[Rule, ...] = (simplify, push_to_source, read_used)
 
 
 def optimize(plan: Node) -> Node:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penstock import calls, policies, tree
 from penstock.block import Block, all_errors, concatenate, is_own_memory
@@ -17,6 +18,7 @@ from penstock.columns import (
 from penstock.errors import SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
 from penstock.spec import Spec, TensorSpec, spec_of_value
+from penstock.tally import Tally
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -35,6 +37,7 @@ _READY = _PLAIN - {np.ndarray}
 _READY_AS = {kind: SCALAR_DTYPES[kind] for kind in (int, float, bool)}
 
 _NUMERIC_KINDS = frozenset("biufc")
+_SMALL_BYTES = 1 << 16
 
 _Leaves = list[Any]
 Row = _Leaves | Exception
@@ -129,12 +132,24 @@ class _GeneratorOperator:
         self._ended = False
         self._yielded = _Yielded(node.spec)
         self._waiting: list[Row] = []
+        self.tally = Tally()
 
     def next_block(self, rows: int) -> Block | None:
         # Where Ctrl-C breaks it off, what was yielded before that stays for the next block.
         self.pour(rows, self._waiting.append)
         waiting, self._waiting = self._waiting, []
-        return self.join(waiting) if waiting else None
+        if not waiting:
+            return None
+        block = self.join(waiting)
+        self.tally.blocks += 1
+        if block.rows != 1 or block.errors:
+            self.tally.add(block)
+        return block
+
+    @property
+    def treedef(self) -> tree.Treedef | None:
+        """See `penstock.node.Pouring`."""
+        return self._yielded.treedef
 
     def pour(self, rows: int, put: Callable[[Row], bool | None]) -> bool:
         """See `penstock.node.Pouring`."""
@@ -218,7 +233,7 @@ class _Yielded:
 
     def __init__(self, spec: Spec | None) -> None:
         self._spec = spec
-        self._treedef = None if spec is None else spec.treedef
+        self.treedef = None if spec is None else spec.treedef
         self._names = None if spec is None else tree.paths(spec.treedef)
         self._take_apart: Callable[[Any], _Leaves | None] | None = None
 
@@ -240,14 +255,14 @@ class _Yielded:
     def _flattened(self, element: Any) -> _Leaves:
         """The components of an element whose structure has to be looked for."""
         leaves, treedef = tree.flatten(element)
-        if self._spec is not None and treedef != self._treedef and self._treedef == tree.LEAF:
+        if self._spec is not None and treedef != self.treedef and self.treedef == tree.LEAF:
             leaves, treedef = [np.asarray(element)], tree.LEAF
-        if element is None or (not leaves and self._treedef is None):
+        if element is None or (not leaves and self.treedef is None):
             raise SpecError(f"from_generator(): the generator yielded {element!r}, which has no component")
-        if self._treedef is None:
-            self._treedef = treedef
-        if treedef != self._treedef:
-            found = f"the structure {tree.show(treedef)}, not {tree.show(self._treedef)}"
+        if self.treedef is None:
+            self.treedef = treedef
+        if treedef != self.treedef:
+            found = f"the structure {tree.show(treedef)}, not {tree.show(self.treedef)}"
             raise SpecError(f"from_generator(): an element has {found}; yield the same structure each time")
         if self._take_apart is None:
             self._take_apart = _quick_way(element, treedef)
@@ -257,9 +272,9 @@ class _Yielded:
         """Elements that were taken up as one block, or none."""
         if not rows:
             return []
-        assert self._treedef is not None
+        assert self.treedef is not None
         columns = [column_from_rows(list(column)) for column in zip(*rows, strict=True)]
-        return [Block(self._treedef, columns, len(rows), fresh=is_own_memory(columns, len(rows)))]
+        return [Block(self.treedef, columns, len(rows), fresh=is_own_memory(columns, len(rows)))]
 
 
 def _by_structure(element: Any) -> _Leaves | None:
@@ -296,8 +311,15 @@ def _quick_way(element: Any, treedef: tree.Treedef) -> Callable[[Any], _Leaves |
 def _own_component(value: Any) -> Any:
     """The component that a value becomes, in memory that the generator does not write into."""
     if type(value) is np.ndarray and value.ndim and value.dtype.kind in _NUMERIC_KINDS:
-        return value.copy() if value.flags.writeable else value
+        return _copied(value) if value.flags.writeable else value
     return component(_own(value))
+
+
+def _copied(value: NDArray[Any]) -> NDArray[Any]:
+    """A copy; of few bytes without letting go of the GIL, which others would take for longer (bench_slow_files.py)."""
+    if not 0 < value.nbytes <= _SMALL_BYTES:
+        return value.copy()
+    return np.frombuffer(value.tobytes(), value.dtype).reshape(value.shape)
 
 
 def _own(value: Any) -> Any:

@@ -12,6 +12,8 @@ that it may be given:
 
 The laws compare what the engine yields with what the references yield, for the case alone and in chains with others:
 whole, from any index, cut and resumed, as written and as optimised, in blocks of any size, in passes and in shards.
+
+A format for files has laws of its own, in `penstock.testing.reader_laws`.
 """
 
 from penstock.testing.case import Case, Chain, Step

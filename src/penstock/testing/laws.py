@@ -12,12 +12,12 @@ import numpy as np
 
 from penstock import tree
 from penstock.dataset import Dataset
-from penstock.ends.fingerprint import fingerprint
 from penstock.ends.run import bind, prepare
 from penstock.engine.iterator import DatasetIterator
 from penstock.engine.pass_facts import pass_facts
 from penstock.engine.run import RunContext, open_node
 from penstock.errors import CardinalityError
+from penstock.fingerprint import fingerprint
 from penstock.node import INFINITE, UNKNOWN, Access, Node
 from penstock.spec import Spec, TensorSpec, spec_of_value
 from penstock.testing.case import Chain

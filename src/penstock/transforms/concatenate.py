@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from penstock import block as blocks
-from penstock import tree
-from penstock.block import Block, all_errors
+from penstock.block import Block
 from penstock.depth import ask
-from penstock.errors import SpecError
+from penstock.mixing.alike import alike, unified
+from penstock.mixing.places import resolve_mixed
 from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, State
-from penstock.spec import Spec, TensorSpec, unify
+from penstock.spec import Spec
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -45,28 +43,13 @@ def concatenate(self: Dataset[T], dataset: Dataset[S]) -> Dataset[T | S]:
     if not isinstance(dataset, type(self)):
         raise TypeError(f"concatenate(): dataset must be a Dataset, but is {dataset!r}")
     left, right = self._node, dataset._node
-    spec = _unified(*(ask(node, lambda asked: asked.known_spec()) for node in (left, right)))
+    spec = unified("concatenate", [ask(node, lambda asked: asked.known_spec()) for node in (left, right)])
     return self._then(Concatenate((*_parts(left), *_parts(right)), spec))
 
 
 def _parts(node: Node) -> tuple[Node, ...]:
     # One node with many inputs instead of a deep tree, however long the chain of calls.
     return node.parts if isinstance(node, Concatenate) else (node,)
-
-
-def _unified(left: Spec | None, right: Spec | None) -> Spec | None:
-    if left is None or right is None:
-        return None
-    if left.treedef != right.treedef:
-        shown = f"{tree.show(left.treedef)} and {tree.show(right.treedef)}"
-        raise TypeError(f"concatenate(): elements have the structures {shown}; map() them to one")
-    leaves: list[TensorSpec] = []
-    for mine, theirs in zip(left.leaves, right.leaves, strict=True):
-        wider = unify(mine, theirs)
-        if wider is None:
-            raise TypeError(f"concatenate(): components are {mine} and {theirs}; map() them to one dtype")
-        leaves.append(wider)
-    return Spec(left.treedef, tuple(leaves))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,59 +79,13 @@ class Concatenate(Node):
         starts = np.cumsum([0] + [part.cardinality() for part in self.parts[:-1]])
         which = np.searchsorted(starts, indices, side="right") - 1
         # Empty parts share their start with the next one; the last of them is the one that holds the index.
-        first = int(which[0]) if len(which) else 0
-        if (which == first).all():
-            return self.parts[first].resolve(epochs, indices - starts[first], context)
-        # One sort, not one look through all indices for each of many parts.
-        order = np.argsort(which, kind="stable")
-        numbers, first_rows = np.unique(which[order], return_index=True)
-        within = np.empty(len(indices), np.int64)
-        found: dict[int, Places] = {}
-        for number, rows in zip(numbers.tolist(), np.split(order, first_rows[1:]), strict=True):
-            below = epochs if isinstance(epochs, int) else epochs[rows]
-            found[number] = self.parts[number].resolve(below, indices[rows] - starts[number], context)
-            within[rows] = np.arange(len(rows))
-        return _Mixed(found, which, within)
+        return resolve_mixed("concatenate", self.parts, which, indices - starts[which], epochs, context)
 
     def open(self, context: Context) -> Operator:
         return _ConcatenateOperator(self.parts, context)
 
     def signature(self) -> str:
         return f"concatenate({len(self.parts)} datasets)"
-
-
-def _alike(first: Block, block: Block) -> Block:
-    """`block`, or errors for its rows where they have another structure than those of `first`."""
-    if first.treedef is None or block.treedef is None or first.treedef == block.treedef:
-        return block
-    forms = f"{tree.show(first.treedef)} and {tree.show(block.treedef)}"
-    return all_errors(SpecError(f"concatenate(): elements have the structures {forms}; map() them to one"), block.rows)
-
-
-class _Mixed(Places):
-    """Places that lie in several inputs: row i is place `within[i]` of those in part `which[i]`."""
-
-    __slots__ = ("_parts", "_which", "_within")
-
-    def __init__(self, parts: dict[int, Places], which: NDArray[np.intp], within: Indices) -> None:
-        self._parts = parts
-        self._which = which
-        self._within = within
-        self.rows = len(which)
-
-    def gather(self, start: int, stop: int) -> Block:
-        which = self._which[start:stop]
-        gathered: list[Block] = []
-        rows: list[NDArray[np.intp]] = []
-        for number in np.unique(which).tolist():
-            mine = np.flatnonzero(which == number)
-            first, last = self._within[start + mine[[0, -1]]].tolist()
-            gathered.append(self._parts[number].gather(first, last + 1))
-            rows.append(mine)
-        if len(gathered) == 1:
-            return gathered[0]
-        gathered = [_alike(gathered[0], block) for block in gathered]
-        return blocks.concatenate(gathered).take(np.argsort(np.concatenate(rows), kind="stable"))
 
 
 class _ConcatenateOperator:
@@ -175,7 +112,7 @@ class _ConcatenateOperator:
         """`block`, or errors for its rows where they have another structure than those before."""
         if self._first is None and block.treedef is not None:
             self._first = block.slice(0, 0)
-        return block if self._first is None else _alike(self._first, block)
+        return block if self._first is None else alike("concatenate", self._first.treedef, block)
 
     def _open(self) -> Operator:
         if self._source is None:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from penstock import calls, policies, tree
-from penstock.block import Block, Dense
-from penstock.errors import SpecError
+from penstock import calls, policies
+from penstock.block import Block
 from penstock.node import UNKNOWN, Context, Epochs, Indices, Node, Operator, Purity
 from penstock.parallel import Parallel
 from penstock.plan import demand_is_exact
 from penstock.spec import Spec
 from penstock.stream import SurplusOperator
 from penstock.vectorize.function import ElementFunction, purity_of
+from penstock.vectorize.verdicts import verdicts
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -128,13 +128,7 @@ class Choosing:
         return f"filter({self.predicate.name})"
 
     def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
-        verdicts = self.predicate.apply(block, context, indices)
-        errors = dict(verdicts.errors)
-        column = verdicts.columns[0] if verdicts.treedef == tree.LEAF else None
-        if isinstance(column, Dense) and column.dtype == np.bool_ and column.array.ndim == 1:
-            mask = column.array
-        else:
-            mask = self._judge_each(verdicts, errors, indices)
+        mask, errors = verdicts(self.predicate, block, context, indices)
         if errors:
             mask = mask.copy()
             mask[list(errors)] = True
@@ -142,24 +136,6 @@ class Choosing:
         if not errors and mask.all():
             return block
         return block.take(np.flatnonzero(mask))
-
-    def _judge_each(self, verdicts: Block, errors: dict[int, Exception], indices: Indices | int) -> Any:
-        """The mask where not every verdict is a bool; the others become errors."""
-        mask = np.zeros(verdicts.rows, np.bool_)
-        for row, verdict in enumerate(verdicts.elements()):
-            if row in errors:
-                continue
-            if isinstance(verdict, (bool, np.bool_)) or (
-                isinstance(verdict, np.ndarray) and verdict.shape == () and verdict.dtype == bool
-            ):
-                mask[row] = bool(verdict)
-                continue
-            index = indices + row if isinstance(indices, int) else int(indices[row])
-            errors[row] = SpecError(
-                f"filter(): {self.predicate.name} returned {verdict!r} ({type(verdict).__name__}) for element "
-                f"{index}; return one bool, such as x > 0 or np.any(x)"
-            )
-        return mask
 
 
 class _FilterOperator(SurplusOperator):

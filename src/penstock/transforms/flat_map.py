@@ -38,17 +38,17 @@ def flat_map(
     Args:
         map_func: Called like the function of `map`; returns a Dataset, which may be empty.
         num_parallel_calls: How many threads open and read datasets ahead, the one whose turn it is and the next ones;
-            AUTOTUNE for twice as many as there are cores. By default all is done in the thread that asks, when it asks.
+            AUTOTUNE for as many as help. By default all is done in the thread that asks, when it asks.
         purity: "pure", "stateless" or "stateful" overrides what is read from the function's code. With parallel calls,
             a function that may be stateful is called ahead too, but in order and by the thread that asks.
-        on_error: As in `map`; for the function, and for each element that is an error in the dataset that it returned,
-            but `retry(...)` calls the function alone.
+        on_error: As in `interleave`.
         max_errors: As in `map`.
 
     Spec: unknown until the first element.
     Cardinality: unknown.
     Order: kept, one dataset after another.  Random access: no.
-    Memory: that of one inner dataset; with parallel calls up to 64 MiB of elements, or one of each dataset read ahead.
+    Memory: that of one inner dataset; with parallel calls up to `memory_budget_bytes` (64 MiB) of elements, or one
+        of each dataset read ahead.
     State: the input's and the inner dataset's; the function is called again.
 
     Elements are memory of their own that may be written into, as it has to be where they are batches.

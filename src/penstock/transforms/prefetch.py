@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from penstock import calls
 from penstock.node import Context, Node, Operator
@@ -19,8 +19,10 @@ T = TypeVar("T")
 _MOST_ROWS = 2**31
 
 
-def prefetch(self: Dataset[T], buffer_size: int | None) -> Dataset[T]:
-    """Compute up to `buffer_size` elements ahead, in a thread in the background.
+def prefetch(
+    self: Dataset[T], buffer_size: int | None, *, executor: Literal["thread", "process"] = "thread"
+) -> Dataset[T]:
+    """Compute up to `buffer_size` elements ahead, in a thread in the background, or in a process.
 
     >>> [int(n) for n in Dataset.range(3).prefetch(2)]
     [0, 1, 2]
@@ -28,31 +30,43 @@ def prefetch(self: Dataset[T], buffer_size: int | None) -> Dataset[T]:
     Nothing is computed before the first element is asked for. After it, exactly `buffer_size` elements beyond those
     handed over are. (A reader that does nothing but wait computes pure steps itself: a thread could not help it.)
 
+    In a process, all steps above share no global lock (GIL) with the reader's code, which is for pipelines that compute
+    in Python. They travel there in each pass, with the arrays of sources in shared memory: what they change, they
+    change there, and what cannot be pickled is refused when the first element is asked for. A `cache()` in memory is
+    worth more after such a prefetch: above it, it is filled anew in each pass. A process that dies is replaced by one
+    that goes on where it was.
+
     Args:
         buffer_size: How many elements (batches, after `batch`); AUTOTUNE or None for as few as keep the reader from
             waiting; 0 for none and no thread.
+        executor: "thread", or "process" for one of its own.
 
     Spec: kept.
     Cardinality: kept.
     Order: kept.  Random access: no.
-    Memory: `buffer_size` elements.  State: the input's after the last element handed over.
+    Memory: `buffer_size` elements; with a process, the sources' arrays once more.  State: the input's after the last
+    element handed over, whatever the executor.
 
     Raises:
-        TypeError: `buffer_size` is no whole number.
-        ValueError: `buffer_size` is below -1.
+        TypeError: `buffer_size` is no whole number; or, when the first element is asked for, a step cannot be pickled.
+        ValueError: `buffer_size` is below -1, or there is no such executor.
+        WorkerDied: Three processes died one after another before there was another element; raised in its place.
 
     See also: cache.
     """
+    if executor not in ("thread", "process"):
+        raise ValueError(f"prefetch(): executor must be 'thread' or 'process', but is {executor!r}")
     size = -1 if buffer_size is None else calls.count("prefetch", "buffer_size", buffer_size, -1)
-    return self._then(Prefetch(self._node, min(size, _MOST_ROWS)))
+    return self._then(Prefetch(self._node, min(size, _MOST_ROWS), executor))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prefetch(Node):
-    """The input, computed in a thread."""
+    """The input, computed in a thread or a process of its own."""
 
     input: Node
     buffer_size: int
+    executor: str = "thread"
     pace: ReadingPace = field(default_factory=ReadingPace, repr=False)
 
     def known_spec(self) -> Spec | None:
@@ -62,6 +76,8 @@ class Prefetch(Node):
         return self.input.cardinality()
 
     def open(self, context: Context) -> Operator:
+        if self.executor == "process":
+            return context.apart(self.input, self.buffer_size)
         return context.background(
             lambda: context.open(self.input),
             self.buffer_size,
@@ -83,4 +99,5 @@ class Prefetch(Node):
         return "prefetch()"
 
     def label(self) -> str:
-        return f"prefetch({'AUTOTUNE' if self.buffer_size < 0 else self.buffer_size})"
+        where = ", executor='process'" if self.executor == "process" else ""
+        return f"prefetch({'AUTOTUNE' if self.buffer_size < 0 else self.buffer_size}{where})"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock import calls
 from penstock.block import Block
 from penstock.node import Context, Epochs, IndexOnly, Indices, Node, Operator, State
+from penstock.tally import Tally
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -77,6 +78,7 @@ class _SkipOperator:
     def __init__(self, source: Operator, count: int) -> None:
         self._source = source
         self._left = count
+        self.tally = Tally()
 
     def next_block(self, rows: int) -> Block | None:
         if self._left < 0:
@@ -86,7 +88,12 @@ class _SkipOperator:
             if dropped is None:
                 return None
             self._left -= dropped.rows
-        return self._source.next_block(rows)
+        block = self._source.next_block(rows)
+        if block is not None:
+            self.tally.blocks += 1
+            if block.rows != 1 or block.errors:
+                self.tally.add(block)
+        return block
 
     def get_state(self) -> State:
         return {"left": self._left, "input": self._source.get_state()}

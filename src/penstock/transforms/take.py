@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock import calls
 from penstock.block import Block
 from penstock.node import UNKNOWN, Context, Epochs, IndexOnly, Indices, Node, Operator, State, advance
+from penstock.tally import Tally
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -72,6 +73,7 @@ class _TakeOperator:
     def __init__(self, source: Operator, count: int) -> None:
         self._source = source
         self._left = count
+        self.tally = Tally()
 
     def next_block(self, rows: int) -> Block | None:
         if self._left <= 0:
@@ -80,6 +82,10 @@ class _TakeOperator:
         self._left = self._left - block.rows if block is not None else 0
         if self._left <= 0:
             self._source.close()
+        if block is not None:
+            self.tally.blocks += 1
+            if block.rows != 1 or block.errors:
+                self.tally.add(block)
         return block
 
     def get_state(self) -> State:

@@ -95,6 +95,11 @@ class ElementFunction:
         traced = self._trace(spec)
         return None if isinstance(traced, str) else traced.output
 
+    def uses(self, spec: Spec) -> frozenset[int] | None:
+        """The components of an element of `spec` that it looks at, whatever is bound meanwhile; None where unknown."""
+        traced = self._trace(spec) if self.purity is Purity.PURE and self._allowed else ""
+        return None if isinstance(traced, str) or not traced.is_lasting else traced.uses
+
     def _trace(self, spec: Spec) -> Trace | str:
         """The function traced on elements of `spec`, once for the spec seen last; or why it cannot be."""
         if self._traced is None or self._traced[0] != spec:

@@ -53,6 +53,11 @@ class Trace:
     """The same with results written into memory that `allocate` makes."""
     _watched: tuple[Callable[[], bool], ...] = field(repr=False, default=())
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it captured nothing that may be bound to something else."""
+        return not self._watched
+
     def is_current(self) -> bool:
         """Whether every name that the function captured is still bound to what it was bound to when it was traced.
 

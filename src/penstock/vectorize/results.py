@@ -28,6 +28,15 @@ class Results:
         self._name = name
         self._treedef: tree.Treedef | None = None
 
+    @property
+    def structure(self) -> tree.Treedef | None:
+        """The structure of the first result; None before it."""
+        return self._treedef
+
+    @structure.setter
+    def structure(self, treedef: tree.Treedef) -> None:
+        self._treedef = treedef
+
     def collect(self, results: list[Any], rows: list[int] | range, errors: dict[int, Exception]) -> Block | None:
         """The results of `rows` as a block; those that are no elements are taken out and become errors of their row."""
         known = self._treedef

@@ -1,58 +1,16 @@
-"""Elements kept in memory after they were first computed: `cache`."""
+"""Elements kept in memory."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from penstock.block import Block, concatenate
-from penstock.depth import ask
-from penstock.node import INFINITE, Access, Context, Epochs, Indices, Node, Operator, Places, State
-from penstock.spec import Spec
+from penstock.node import Context, Indices, Operator, Places, State
 
-if TYPE_CHECKING:
-    from penstock.dataset import Dataset
-
-T = TypeVar("T")
-
-_RUN_ROWS = 1024
 # Blocks of fewer rows than this on average are joined once all are there.
 _FEW_ROWS = 64
-
-
-def cache(self: Dataset[T], filename: str = "") -> Dataset[T]:
-    """Compute the elements once and keep them in memory.
-
-    >>> calls = []
-    >>> ds = Dataset.range(3).map(lambda n: calls.append(n) or n).cache()
-    >>> len(list(ds)), len(list(ds)), len(calls)
-    (3, 3, 3)
-
-    What stands above is frozen: a shuffle before the cache keeps the order of the first pass. The cache belongs to this
-    dataset and is shared by all that are derived from it. A pass that was left early is kept as far as it went; from an
-    element that is an error on, it is computed again in the next pass.
-
-    Args:
-        filename: Must be empty: the elements are kept in memory.
-
-    Spec: kept.
-    Cardinality: kept.
-    Order: kept.  Random access: once it is full, if the cardinality is known.
-    Memory: all elements.  State: an index; in a new process the elements are computed again.
-
-    Raises:
-        ValueError: The input is endless.
-        NotImplementedError: `filename` is given.
-
-    See also: prefetch, repeat.
-    """
-    if filename:
-        raise NotImplementedError("cache(): files are not supported yet; leave filename empty to cache in memory")
-    if ask(self._node, lambda node: node.cardinality()) == INFINITE:
-        raise ValueError("cache(): an endless dataset cannot be kept in memory; take(n) elements first")
-    return self._then(Cache(self._node, CacheCell()))
 
 
 class CacheCell:
@@ -65,9 +23,38 @@ class CacheCell:
         self._starts: list[int] = []
         self.rows = 0
         self.complete = False
+        self._is_used = False
 
     def __reduce__(self) -> Any:
         return CacheCell, ()
+
+    def begin_again(self, facts: list[Any]) -> bool:
+        """Fix the pass of a state that is loaded, if nothing was read of another one so far; whether that is so."""
+        with self._lock:
+            if not self._is_used:
+                self.facts = facts
+            return not self._is_used
+
+    @property
+    def size(self) -> None:
+        """Nothing: how many rows there are is the input's to tell."""
+
+    @property
+    def described(self) -> str:
+        """What it holds, for people."""
+        return "full" if self.complete else f"{self.rows} elements kept"
+
+    def apart(self) -> CacheCell:
+        """A cell for one run alone."""
+        return CacheCell()
+
+    def places(self, indices: Indices, context: Context) -> Places:
+        """The kept rows at `indices`; of a full cell."""
+        return _Kept(self.whole(), indices)
+
+    def open(self, facts: list[Any] | None, size: int, open_input: Callable[[], Operator]) -> Operator:
+        """Reads the rows of the pass of `facts`, from here as far as they are kept."""
+        return _CacheOperator(self if self._use(facts) else CacheCell(), size, open_input)
 
     def begin(self, facts: list[Any] | None) -> bool:
         """Fix the pass over the input whose rows are kept, the first that asks; whether it is the one of `facts`."""
@@ -75,6 +62,11 @@ class CacheCell:
             if self.facts is None:
                 self.facts = facts
             return self.facts == facts
+
+    def _use(self, facts: list[Any] | None) -> bool:
+        is_mine = self.begin(facts)
+        self._is_used = self._is_used or is_mine
+        return is_mine
 
     def add(self, start: int, block: Block) -> None:
         """Keep `block` if it begins where the kept rows end; up to its first error."""
@@ -115,66 +107,6 @@ class CacheCell:
             return self._blocks[0]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Cache(Node):
-    """The input at epoch 0, from `cell` as far as that holds it."""
-
-    input: Node
-    cell: CacheCell = field(repr=False)
-    complete: bool = False
-    facts: list[Any] | None = None
-
-    def known_spec(self) -> Spec | None:
-        return self.input.known_spec()
-
-    def cardinality(self) -> int:
-        return self.input.cardinality()
-
-    def bind(self, fact: Any | None) -> tuple[Node, Any | None]:
-        # A pass that began with a full cache goes on as one in a new process too, where the cell is filled first.
-        complete = self.cell.complete if fact is None or "complete" not in fact else bool(fact["complete"])
-        return replace(self, complete=complete), {"complete": complete}
-
-    def facts_below(self, given: list[Any] | None) -> list[Any] | None:
-        # What is missing must come from the pass that the kept rows came from, or rows would be lost and doubled.
-        if self.cell.facts is None or (given is not None and any(fact and "restores" in fact for fact in given)):
-            return given
-        return self.cell.facts
-
-    def bound_below(self, facts: list[Any], given: list[Any] | None) -> Node:
-        if given is None and self.cell.facts is None:
-            self.cell.begin(facts)
-        if self.cell.facts is None or self.cell.facts == facts:
-            return replace(self, facts=facts)
-        # A state of a pass that this cell knows nothing of: its rows are computed for this run alone.
-        return replace(self, facts=facts, cell=CacheCell())
-
-    @property
-    def access(self) -> Access:
-        return Access.RANDOM if self.complete and self.cardinality() > 0 else Access.STREAM
-
-    def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
-        self._fill(context)
-        return _Kept(self.cell.whole(), indices)
-
-    def _fill(self, context: Context) -> None:
-        if self.cell.complete:
-            return
-        operator = self.open(context)
-        while operator.next_block(_RUN_ROWS) is not None:
-            pass
-        operator.close()
-
-    def open(self, context: Context) -> Operator:
-        return _CacheOperator(self, lambda: context.open(self.input, 0))
-
-    def signature(self) -> str:
-        return "cache()"
-
-    def label(self) -> str:
-        return f"cache()  # {'full' if self.complete else f'{self.cell.rows} elements kept'}"
-
-
 class _Kept(Places):
     __slots__ = ("_block", "_indices")
 
@@ -190,9 +122,9 @@ class _Kept(Places):
 class _CacheOperator:
     """Reads the cell as far as it goes, then the input, which it opens only for that."""
 
-    def __init__(self, node: Cache, open_input: Callable[[], Operator]) -> None:
-        self._cell = node.cell if node.cell.begin(node.facts) else CacheCell()
-        self._size = node.cardinality()
+    def __init__(self, cell: CacheCell, size: int, open_input: Callable[[], Operator]) -> None:
+        self._cell = cell
+        self._size = size
         self._open_input = open_input
         self._input: Operator | None = None
         self._input_rows = 0

@@ -1,0 +1,39 @@
+"""How long a thread could have computed but had no core, since other threads and programs had them."""
+
+from __future__ import annotations
+
+import threading
+
+_FILE = "/proc/thread-self/schedstat"
+_WORTH_LOOKING_SECONDS = 0.004  # looking takes some 20 microseconds
+
+
+class _Seen(threading.local):
+    """What the calling thread saw when it looked last; below 0 where it never did, or cannot."""
+
+    nanoseconds = -1
+    is_known = True
+
+
+_seen = _Seen()
+
+
+def seconds_without_core(elapsed_seconds: float) -> float:
+    """How long the calling thread was ready to run but did not, since it last asked; 0 where the system does not tell.
+
+    Without it, calls that compute look on a busy machine like calls that wait, and get more threads than there are
+    cores.
+
+    Args:
+        elapsed_seconds: How long the caller has worked; where it is little, nobody looks.
+    """
+    if elapsed_seconds < _WORTH_LOOKING_SECONDS or not _seen.is_known:
+        return 0.0
+    try:
+        with open(_FILE, "rb", buffering=0) as file:
+            now = int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        _seen.is_known = False
+        return 0.0
+    before, _seen.nanoseconds = _seen.nanoseconds, now
+    return 0.0 if before < 0 else min(elapsed_seconds, (now - before) / 1e9)

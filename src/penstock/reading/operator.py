@@ -1,0 +1,85 @@
+"""Reads files one after another; its state is a place in one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from penstock.block import Block
+from penstock.errors import DataLossError
+from penstock.node import State
+from penstock.reader import Position
+from penstock.reading.pieces import Piece, Pieces
+
+
+class ReadingOperator:
+    """Hands out the rows of pieces.
+
+    The state is where the last piece with a position begins, and how many rows of it and after it were handed over.
+    Between two pieces that is the first of them, so an iterator that goes back to the state before a block reads two
+    pieces again at most.
+
+    Args:
+        read: Starts reading at a position of a fragment.
+    """
+
+    def __init__(self, read: Callable[[int, Position | None], Pieces]) -> None:
+        self._read = read
+        self._pieces: Pieces | None = None
+        self._number = 0
+        self._position: Position | None = None
+        self._taken = 0
+        self._to_skip = 0
+        self._block: Block | None = None
+        self._used = 0
+        self._ended = False
+
+    def next_block(self, rows: int) -> Block | None:
+        while self._block is not None or self._next_piece():
+            if self._to_skip:
+                self._to_skip -= self._hand_over(self._to_skip).rows
+            else:
+                return self._hand_over(rows)
+        return None
+
+    def _next_piece(self) -> bool:
+        if self._ended:
+            return False
+        if self._pieces is None:
+            self._pieces = self._read(self._number, self._position)
+        piece: Piece | None = next(self._pieces, None)
+        if piece is None:
+            self.close()
+            if self._to_skip:
+                elements = f"{self._to_skip} element{'' if self._to_skip == 1 else 's'}"
+                raise DataLossError(f"the files hold {elements} less than when the state was saved; were they changed?")
+            return False
+        if piece.position is not None:
+            self._number, self._position, self._taken = piece.number, piece.position, 0
+        self._block, self._used = piece.block, 0
+        return True
+
+    def _hand_over(self, rows: int) -> Block:
+        assert self._block is not None
+        block, start = self._block, self._used
+        self._used = stop = min(block.rows, start + rows)
+        self._taken += stop - start
+        if stop == block.rows:
+            # Not kept for longer than needed: an error in it, once raised, refers back to the whole pipeline.
+            self._block = None
+        return block.slice(start, stop)
+
+    def get_state(self) -> State:
+        return {"fragment": self._number, "position": self._position, "taken": self._taken + self._to_skip}
+
+    def advance(self, state: State, rows: int) -> State:
+        return {**state, "taken": state["taken"] + rows}
+
+    def set_state(self, state: State) -> None:
+        self._number, self._position = int(state["fragment"]), state["position"]
+        self._taken, self._to_skip = 0, int(state["taken"])
+
+    def close(self) -> None:
+        self._ended, self._block = True, None
+        pieces, self._pieces = self._pieces, None
+        if pieces is not None:
+            pieces.close()

@@ -1,0 +1,125 @@
+"""Runs of parallel calls: what is done does not wait, one structure for all workers, and one element that hangs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from penstock import Dataset, Options
+from penstock.engine.crew import Run
+from penstock.engine.flow import Flow
+from penstock.errors import ElementTimeoutError, SpecError
+from penstock.parallel import WorkPace
+from tests.corners import values
+
+SECONDS = 30.0
+"""Longer than anything takes, so that a test that would hang fails instead."""
+
+
+def observed(ds: Dataset[Any], count: int) -> list[Any]:
+    """Elements and the types of errors."""
+    elements, found = iter(ds), []
+    for _ in range(count):
+        try:
+            found.append(next(elements))
+        except (SpecError, ElementTimeoutError) as error:
+            found.append(type(error))
+    with pytest.raises(StopIteration):
+        next(elements)
+    return found
+
+
+def until_an_error_at(last: int, elements: Iterator[Any]) -> list[Any]:
+    """Elements and types of errors up to element `last`."""
+    found: list[Any] = []
+    while len(found) <= last:
+        try:
+            found.append(int(next(elements)))
+        except ElementTimeoutError as error:
+            found.append(type(error))
+    return found
+
+
+def changes_structure(n: Any) -> Any:
+    return int(n) if n < 20 else (int(n), int(n))
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_all_workers_hold_results_to_the_structure_of_the_first(executor: Any) -> None:
+    ds = Dataset.range(40)
+    expected = observed(ds.map(changes_structure), 40)
+    assert expected == [*range(20), *[SpecError] * 20]
+    assert observed(ds.map(changes_structure, num_parallel_calls=2, executor=executor), 40) == expected
+
+
+@pytest.mark.parametrize(("pull_seconds", "run_seconds", "is_slow"), [(1.0, 0.1, True), (0.001, 1.0, False)])
+def test_what_is_done_is_handed_out_before_a_slow_source_is_asked(
+    pull_seconds: float, run_seconds: float, is_slow: bool
+) -> None:
+    flow = Flow(WorkPace(), 1)
+    run = Run(0, None, 1, {})
+    run.seconds = run_seconds
+    for _ in range(10):
+        flow.pulled(run, pull_seconds)
+        flow.observe(run)
+    assert flow.is_slow(2) is is_slow
+
+
+class HangsAt:
+    """Does not return for some elements until it is let go."""
+
+    def __init__(self, *elements: int) -> None:
+        self.elements = elements
+
+    def __call__(self, n: Any) -> Any:
+        if n in self.elements:
+            threading.Event().wait(SECONDS)
+        return n
+
+
+def test_a_thread_that_hangs_costs_one_element_of_its_run() -> None:
+    gate = threading.Event()
+    calls: list[int] = []
+
+    def hangs(n: Any) -> Any:
+        calls.append(int(n))
+        if n in (120, 150):
+            gate.wait(SECONDS)
+        return int(n)
+
+    ds = Dataset.range(200).map(hangs, num_parallel_calls=2, executor="thread")
+    elements = iter(ds.with_options(Options(element_timeout_seconds=0.3)))
+    found = until_an_error_at(150, elements)
+    gate.set()
+    found += [int(n) for n in elements]
+    assert found == [ElementTimeoutError if n in (120, 150) else n for n in range(200)]
+    assert sorted(calls) == list(range(200)), "each element is computed once"
+
+
+def test_a_process_that_hangs_costs_one_element_of_its_run() -> None:
+    ds = Dataset.range(12).map(HangsAt(9), num_parallel_calls=2, executor="process")
+    found = observed(ds.with_options(Options(element_timeout_seconds=1.5)), 12)
+    assert found == [ElementTimeoutError if n == 9 else n for n in range(12)]
+
+
+def test_until_processes_have_started_threads_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    from penstock.engine import processes, remote
+
+    class Starting:
+        def is_ready(self) -> bool:
+            return False
+
+        def kill(self) -> None:
+            pass
+
+    monkeypatch.setattr(processes, "borrow", Starting)
+    monkeypatch.setattr(processes, "give_back", lambda worker: None)
+    step = Dataset.range(3).map(lambda n: n + 1)._node
+    block = Dataset.range(3).batch(3)
+    workers = remote.Remote(step)  # type: ignore[arg-type]
+    meanwhile = values(block)
+    assert workers.apply(None, 0, 0, lambda: meanwhile) is meanwhile  # type: ignore[arg-type, return-value]
+    workers.close()
