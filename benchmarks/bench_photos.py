@@ -59,6 +59,21 @@ def penstock(data: Photos) -> Pipeline:
     return ds.random_map(augmented, seed=0, num_parallel_calls=WORKERS).batch(BATCH).prefetch(2)
 
 
+def image_crop(path: Any, label: Any, generator: Any) -> Any:
+    """The same photo with penstock.image; interpolated without antialiasing, as the user's OpenCV code does it."""
+    from penstock import image
+
+    crop = image.random_crop(path, CROP, generator, shorter_side=SIDE, antialias=False)
+    return image.normalize(image.random_flip(crop, generator)), label
+
+
+def penstock_images(data: Photos) -> Pipeline:
+    from penstock import Dataset
+
+    ds = Dataset.from_tensor_slices((np.array(data[0]), data[1]))
+    return ds.random_map(image_crop, seed=0, num_parallel_calls=WORKERS).batch(BATCH).prefetch(2)
+
+
 def penstock_autotuned(data: Photos) -> Pipeline:
     from penstock import AUTOTUNE, Dataset
 
@@ -169,6 +184,7 @@ WORKLOAD = Workload(
     contenders=(
         Contender("two threads", "numpy", Form.LIMIT, ThreadPool),
         Contender("penstock", "penstock.dataset", Form.PER_ELEMENT, penstock),
+        Contender("penstock", "penstock.dataset", Form.OWN_FUNCTIONS, penstock_images),
         Contender("penstock", "penstock.dataset", Form.AUTOTUNED, penstock_autotuned),
         Contender("tf.data", "tensorflow", Form.PER_ELEMENT, tf_per_element),
         Contender("tf.data", "tensorflow", Form.OWN_CODE, tf_own_code),

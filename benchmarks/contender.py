@@ -28,6 +28,8 @@ class Form(enum.StrEnum):
     """As people write it: functions of one element, the library's own shuffle and batch."""
     AUTOTUNED = "autotuned"
     """As people write it, with the number of workers and the depth of buffers left to the library."""
+    OWN_FUNCTIONS = "own functions"
+    """As people write it, with the library's own functions where it has any."""
     OWN_CODE = "own code"
     """The user's own functions, given to a library whose people write them in its own operations."""
     BY_HAND = "by hand"

@@ -18,8 +18,11 @@ GRAIN = 5.0
 """The deviation of a pixel's own noise; with it the files have about 60 KB, as photos of this size may."""
 WIDTHS_HEIGHTS = ((500, 375), (375, 500), (500, 333), (480, 360))
 OCTAVES = (4, 8, 16, 32, 64, 128, 256)
+LARGE_FILES = 24
+LARGE_WIDTHS_HEIGHTS = ((2400, 1800), (1800, 2400), (2400, 1600), (3000, 2250))
 
 FOLDER = Path(os.environ.get("PENSTOCK_BENCH_FOLDER", "runs/bench")) / "photos"
+LARGE_FOLDER = FOLDER.with_name("large-photos")
 REAL_PHOTOS = "PENSTOCK_BENCH_PHOTOS"
 """The environment variable that names a folder of the user's own photos."""
 
@@ -28,23 +31,34 @@ def photo_paths(elements: int) -> list[str]:
     """`elements` paths, going through the photos again and again; the synthetic ones are written at the first call."""
     folder = Path(os.environ.get(REAL_PHOTOS) or FOLDER)
     if folder == FOLDER and not folder.exists():
-        write_photos(folder)
+        write_photos(folder, FILES, WIDTHS_HEIGHTS)
+    return _paths_in(folder, elements)
+
+
+def large_photo_paths(elements: int) -> list[str]:
+    """The same of photos of four to seven million pixels, always synthetic."""
+    if not LARGE_FOLDER.exists():
+        write_photos(LARGE_FOLDER, LARGE_FILES, LARGE_WIDTHS_HEIGHTS)
+    return _paths_in(LARGE_FOLDER, elements)
+
+
+def _paths_in(folder: Path, elements: int) -> list[str]:
     found = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
     if not found:
         raise SystemExit(f"--photos-dir {folder}: no file *.jpg or *.jpeg below it")
     return [found[place % len(found)] for place in range(elements)]
 
 
-def write_photos(folder: Path) -> None:
+def write_photos(folder: Path, files: int, widths_heights: tuple[tuple[int, int], ...]) -> None:
     """Write the synthetic photos; the folder appears when all are there."""
     import cv2
 
     draws = np.random.default_rng(0)
-    unfinished = folder.with_name("photos-unfinished")
+    unfinished = folder.with_name(f"{folder.name}-unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    for number in range(FILES):
-        width, height = WIDTHS_HEIGHTS[number % len(WIDTHS_HEIGHTS)]
+    for number in range(files):
+        width, height = widths_heights[number % len(widths_heights)]
         photo = synthetic_photo(draws, width, height)
         cv2.imwrite(str(unfinished / f"{number:04}.jpg"), photo, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     unfinished.rename(folder)

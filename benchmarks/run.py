@@ -27,9 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import bench_branching_elements
+import bench_buckets
 import bench_disk_cache
 import bench_full_shuffle
 import bench_hand_over
+import bench_large_photos
 import bench_mnist_memory
 import bench_photos
 import bench_python_map
@@ -102,7 +104,9 @@ RACES = (
     Race(bench_resume.NAME, bench_resume.TITLE, bench_resume.CONTENDERS, "bench_resume.py"),
     race(bench_full_shuffle.WORKLOAD),
     race(bench_disk_cache.WORKLOAD),
+    race(bench_buckets.WORKLOAD),
     race(bench_photos.WORKLOAD),
+    race(bench_large_photos.WORKLOAD),
     race(bench_python_map.WORKLOAD),
     race(bench_slow_files.WORKLOAD),
     Race(

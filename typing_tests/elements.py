@@ -58,6 +58,7 @@ def other_steps_keep_it(images: Dataset[Image]) -> None:
     assert_type(images.shuffle(1000, seed=1, reshuffle_each_iteration=False), Dataset[Image])
     assert_type(images.repeat().skip(1).take(10).shard(2, 0), Dataset[Image])
     assert_type(images.cache().prefetch(2), Dataset[Image])
+    assert_type(images.prefetch(2, executor="process"), Dataset[Image])
     assert_type(images.cache("images").take_while(is_bright).unique(), Dataset[Image])
     assert_type(images.batch(32, drop_remainder=True), Dataset[Image])
     assert_type(images.concatenate(images), Dataset[Image])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock import errors as errors
+    from penstock import image as image
     from penstock.columns import SparseTensor as SparseTensor
     from penstock.dataset import Dataset as Dataset
     from penstock.engine.iterator import DatasetIterator as DatasetIterator
@@ -56,6 +57,7 @@ __all__ = [
     "TensorSpec",
     "TextLineDataset",
     "errors",
+    "image",
     "image_folder_classes",
     "quarantine",
     "read_quarantine",
@@ -66,8 +68,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Names are imported when first used, so that `import penstock` costs next to nothing.
-    if name == "errors":
-        return import_module("penstock.errors")
+    if name in ("errors", "image"):
+        return import_module(f"penstock.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'penstock' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -42,6 +42,11 @@ class Blockwise(Node):
         return False
 
     @property
+    def lets_go_of_gil(self) -> bool:
+        """Whether its user function is known to compute without the GIL."""
+        return False
+
+    @property
     def settings(self) -> Parallel | None:
         """How its calls are spread over workers; None for one after another."""
         return None

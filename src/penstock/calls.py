@@ -6,6 +6,7 @@ import operator
 import os.path
 import sys
 from collections.abc import Iterable
+from itertools import pairwise
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -38,6 +39,32 @@ def count(method: str, name: str, value: Any, minimum: int | None = None, hint: 
     if abs(number) > _LARGEST:
         raise ValueError(f"{method}(): {name} must fit 64 bits, but is {number}")
     return number
+
+
+def counts(method: str, name: str, values: Any, minimum: int) -> tuple[int, ...]:
+    """`values` as ints of at least `minimum`.
+
+    Raises:
+        TypeError: It is no sequence, or holds something else than whole numbers.
+        ValueError: One is below `minimum`, or does not fit 64 bits.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"{method}(): {name} must be a list of integers, but is {values!r}")
+    return tuple(count(method, f"{name}[{at}]", value, minimum) for at, value in enumerate(values))
+
+
+def rising(method: str, name: str, values: Any) -> tuple[int, ...]:
+    """`values` as ints, each greater than the one before and the first at least 1.
+
+    Raises:
+        TypeError: It is no sequence, or holds something else than whole numbers.
+        ValueError: One is not greater than the one before, or below 1.
+    """
+    found = counts(method, name, values, 1)
+    for at, (before, after) in enumerate(pairwise(found), 1):
+        if after <= before:
+            raise ValueError(f"{method}(): {name} must rise, but {name}[{at}] is {after} after {before}")
+    return found
 
 
 def seed(method: str, value: Any) -> int | None:

@@ -106,6 +106,7 @@ class _ConsecutiveOperator:
         self._source = source
         self._context = context
         self._seen = 0
+        self._rows_in_all: int | None = None
         self._ended = False
 
     def next_block(self, rows: int) -> Block | None:
@@ -118,6 +119,8 @@ class _ConsecutiveOperator:
         first = self._seen
         self._seen += block.rows
         rest = block.rows % size
+        if rest:
+            self._rows_in_all = self._seen
         if rest and self._node.drop_remainder:
             self._ended = True
             if block.rows < size:
@@ -136,6 +139,9 @@ class _ConsecutiveOperator:
 
     def advance(self, state: State, rows: int) -> State | None:
         elements = rows * self._node.batch_size
+        if self._rows_in_all is not None:
+            # The last batch is short, and a source may take a place beyond its end for a sign of lost data.
+            elements = min(elements, self._rows_in_all - state["seen"])
         below = advance(self._source, state["input"], elements)
         return None if below is None else {**state, "seen": state["seen"] + elements, "input": below}
 

@@ -12,6 +12,7 @@ from penstock.readers.generator import from_generator
 from penstock.readers.image_folder import from_image_folder
 from penstock.readers.json_lines import from_json_lines
 from penstock.readers.list_files import list_files
+from penstock.readers.parquet import from_parquet
 from penstock.readers.random_numbers import random_
 from penstock.readers.ranges import counter, range_
 from penstock.readers.tensors import from_list, from_tensor_slices, from_tensors
@@ -19,6 +20,8 @@ from penstock.readers.text_lines import from_text
 from penstock.spec import Spec
 from penstock.transforms.apply import apply
 from penstock.transforms.batch import batch
+from penstock.transforms.batch_by_tokens import batch_by_tokens
+from penstock.transforms.bucket_by_sequence_length import bucket_by_sequence_length
 from penstock.transforms.cache import cache
 from penstock.transforms.choose_from_datasets import choose_from_datasets
 from penstock.transforms.concatenate import concatenate
@@ -29,6 +32,7 @@ from penstock.transforms.ignore_errors import ignore_errors
 from penstock.transforms.interleave import interleave
 from penstock.transforms.map import map_
 from penstock.transforms.map_batches import map_batches
+from penstock.transforms.padded_batch import padded_batch
 from penstock.transforms.prefetch import prefetch
 from penstock.transforms.random_map import random_map
 from penstock.transforms.repeat import repeat
@@ -41,7 +45,9 @@ from penstock.transforms.take import take
 from penstock.transforms.take_while import take_while
 from penstock.transforms.unbatch import unbatch
 from penstock.transforms.unique import unique
+from penstock.transforms.window import window
 from penstock.transforms.zip import zip_
+from penstock.writers.parquet import to_parquet
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -77,6 +83,7 @@ class Dataset(Generic[T_co]):
     list_files = classmethod(list_files)
     from_text = classmethod(from_text)
     from_json_lines = classmethod(from_json_lines)
+    from_parquet = classmethod(from_parquet)
     from_image_folder = classmethod(from_image_folder)
 
     # One element to one element
@@ -102,6 +109,10 @@ class Dataset(Generic[T_co]):
     flat_map = flat_map
     interleave = interleave
     batch = batch
+    padded_batch = padded_batch
+    bucket_by_sequence_length = bucket_by_sequence_length
+    batch_by_tokens = batch_by_tokens
+    window = window
     unbatch = unbatch
 
     # When and where elements are computed
@@ -119,6 +130,7 @@ class Dataset(Generic[T_co]):
     get_single_element = ends.get_single_element
     head = ends.head
     replay = ends.replay
+    to_parquet = to_parquet
 
     def to_keras(self, **options: Any) -> Any:
         """What `fit`, `evaluate` and `predict` of a Keras model accept; see `penstock.integrations.keras.to_keras`."""

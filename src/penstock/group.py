@@ -58,9 +58,7 @@ def group_ragged(block: Block, offsets: Any, method: str, first: int | Indices, 
     `first` is the index of the first row, or of the first row of each batch where they do not follow one another.
     """
     count = len(offsets) - 1
-    errors: dict[int, Exception] = {}
-    for row in sorted(block.errors):
-        errors.setdefault(int(np.searchsorted(offsets, row, side="right")) - 1, block.errors[row])
+    errors = errors_of_groups(block, offsets)
     if block.treedef is None:
         return Block(None, (), count, errors)
     names = tree.paths(block.treedef)
@@ -82,6 +80,14 @@ def group_ragged(block: Block, offsets: Any, method: str, first: int | Indices, 
                 errors[number] = error
         columns.append(_column(stacked, errors))
     return Block(block.treedef, columns, count, errors, fresh=True)
+
+
+def errors_of_groups(block: Block, offsets: Any) -> dict[int, Exception]:
+    """For each group with a row that is an error, the first of these."""
+    errors: dict[int, Exception] = {}
+    for row in sorted(block.errors):
+        errors.setdefault(int(np.searchsorted(offsets, row, side="right")) - 1, block.errors[row])
+    return errors
 
 
 def _column(stacked: list[Any], errors: dict[int, Exception]) -> Column:

@@ -126,6 +126,10 @@ class Step(Protocol):
     def is_vectorised(self) -> bool:
         """Whether its user function is known to run on whole blocks."""
 
+    @property
+    def lets_go_of_gil(self) -> bool:
+        """Whether its user function is known to compute without the GIL, so that threads are as good as processes."""
+
     def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
         """The rows out for consecutive rows in, the first of which stands at `indices`."""
 

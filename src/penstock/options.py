@@ -17,8 +17,8 @@ class Options:
     Args:
         cpu_budget: Cores that AUTOTUNE may keep busy at the same time, at least 1; by default those that the process
             may run on. Calls that wait rather than compute may be more.
-        memory_budget_bytes: Bytes of results that a parallel step or a prefetch may hold for its reader, at least 1; by
-            default 256 MiB for a step and 64 MiB for a prefetch.
+        memory_budget_bytes: Bytes of results that a parallel step or a prefetch may hold for its reader, and of row
+            groups that a source of files read by index may keep, at least 1; by default 256 MiB, 64 MiB for a prefetch.
         element_timeout_seconds: Seconds that parallel calls for one element may take, above 0; after that an
             `ElementTimeoutError` stands in the element's place, which names function and position, and the stream goes
             on. Elements that were handed over together, as quick ones are, have as much time for each and fail

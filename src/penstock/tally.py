@@ -15,7 +15,7 @@ class Tally:
         if block.rows != 1 or block.errors:
             self.tally.add(block)
 
-    so that a block of one row, where counting would show most, costs one addition (benchmarks/statistics_cost.py). Any
+    so that a block of one row, where counting would show most, costs one addition. Any
     other operator is counted from outside.
     """
 

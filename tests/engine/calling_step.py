@@ -15,6 +15,7 @@ class Step:
 
     purity = Purity.STATELESS
     is_vectorised = False
+    lets_go_of_gil = False
 
     def __init__(self, function):
         self.function = function

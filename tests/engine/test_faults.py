@@ -159,9 +159,10 @@ def test_further_calls_in_worker_processes_count(tmp_path: Path) -> None:
 # user's functions do, a hang and a wait; no test waits by sleeping.
 AT_WORK = textwrap.dedent(
     """
-    import os, time
+    import os, signal, time
     from penstock import Dataset
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests may have had it ignored
     stuck = 5
 
     def in_process(n):

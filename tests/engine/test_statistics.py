@@ -384,6 +384,18 @@ def test_where_blocks_are_quick_some_are_timed_and_stand_for_those_before_them(c
     assert stats.step_seconds == pytest.approx(0.06804, rel=126 / 1701)
 
 
+def test_the_loop_s_own_waits_are_all_timed_however_seldom(clock: Clock) -> None:
+    slow = clock.takes(1.0)
+    ds = Dataset.from_generator(clock.generator(2000, 0.00001)).map(lambda n: slow(n) if n % 50 == 49 else n)
+    iterator = iter(ds)
+    clock.reads(iterator, 0.001)
+    stats = iterator.stats()
+    assert stats.waited_seconds == pytest.approx(40.02)
+    assert stats.step_seconds == pytest.approx(2.0, abs=0.01)
+    # The step below is known by samples, which are held to what the loop has seen.
+    assert sum(step.busy_seconds for step in stats) == pytest.approx(40.02)
+
+
 def test_blocks_that_become_slow_are_all_timed_again(clock: Clock) -> None:
     iterator = iter(
         Dataset.from_generator(clock.generator(1000, 0.00001)).map(lambda n: clock.takes(1.0 * (n >= 500))(n))

@@ -4,6 +4,8 @@ from penstock.testing import chains_of
 from tests.laws.sources import SOURCES
 from tests.transforms.test_apply import CASE as APPLY
 from tests.transforms.test_batch import CASE as BATCH
+from tests.transforms.test_batch_by_tokens import CASE as BATCH_BY_TOKENS
+from tests.transforms.test_bucket_by_sequence_length import CASE as BUCKET_BY_SEQUENCE_LENGTH
 from tests.transforms.test_cache import CASE as CACHE
 from tests.transforms.test_choose_from_datasets import CASE as CHOOSE_FROM_DATASETS
 from tests.transforms.test_concatenate import CASE as CONCATENATE
@@ -17,6 +19,7 @@ from tests.transforms.test_map_batches import CASE as MAP_BATCHES
 from tests.transforms.test_on_error import FILTER as FILTER_ON_ERROR
 from tests.transforms.test_on_error import KEEP as MAP_KEEPING_FAILED
 from tests.transforms.test_on_error import SKIP as MAP_SKIPPING_FAILED
+from tests.transforms.test_padded_batch import CASE as PADDED_BATCH
 from tests.transforms.test_prefetch import CASE as PREFETCH
 from tests.transforms.test_random_map import CASE as RANDOM_MAP
 from tests.transforms.test_repeat import CASE as REPEAT
@@ -30,6 +33,7 @@ from tests.transforms.test_take import CASE as TAKE
 from tests.transforms.test_take_while import CASE as TAKE_WHILE
 from tests.transforms.test_unbatch import CASE as UNBATCH
 from tests.transforms.test_unique import CASE as UNIQUE
+from tests.transforms.test_window import CASE as WINDOW
 from tests.transforms.test_zip import CASE as ZIP
 
 CASES = [
@@ -37,6 +41,7 @@ CASES = [
     *(FILTER, SHUFFLE, SHUFFLE, SHUFFLE_WHOLE, REPEAT, TAKE, SKIP, SHARD, CONCATENATE, ZIP),
     *(IGNORE_ERRORS, FILTER_ON_ERROR, MAP_KEEPING_FAILED, MAP_SKIPPING_FAILED),
     *(FLAT_MAP, INTERLEAVE, BATCH, UNBATCH),
+    *(PADDED_BATCH, BUCKET_BY_SEQUENCE_LENGTH, BATCH_BY_TOKENS, WINDOW),
     *(SCAN, TAKE_WHILE, UNIQUE, CHOOSE_FROM_DATASETS, SAMPLE_FROM_DATASETS),
     *(CACHE, PREFETCH, APPLY),
 ]

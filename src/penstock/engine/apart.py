@@ -84,8 +84,7 @@ class ApartOperator:
         self._outstanding = self._ahead  # rows that were allowed and have not come
         self._restored: tuple[State, int] | None = None  # where the next process begins
         self._states = ReceivedStates()
-        self._begin: tuple[State, int] = None, 0  # what it was set to, and the first state that came
-        self._first: State = None
+        self._beginnings: list[dict[str, Any]] | None = []  # what was given out as state before the first block
         self._arrived: deque[_Arrived] = deque()
         self._current: _Arrived | None = None
         self._before: State = None
@@ -114,7 +113,8 @@ class ApartOperator:
                 raise
         block = current.block
         if block is None:
-            return self._end(current)
+            self._end(current)
+            return None
         start = self._taken
         self._taken = stop = min(block.rows, start + rows)
         self._handed_over += stop - start
@@ -134,10 +134,16 @@ class ApartOperator:
         block = arrived.block
         if block is not None:
             self._before, self._after, self._rows, self._taken = arrived.before, arrived.after, block.rows, 0
-            self._first = arrived.before if self._first is None else self._first
+            self._tell_beginnings(arrived.before)
             if self._size is not None:
                 self._resize(self._size, block, ready)
         return arrived
+
+    def _tell_beginnings(self, first: State) -> None:
+        """Put the state before the first block into those given out before: it tells which rows come, in what order."""
+        for state in self._beginnings or ():
+            state["input"], state["taken"] = first, 0
+        self._beginnings = None
 
     def _resize(self, size: BufferSize, block: Block, ready: int) -> None:
         most = self._most_ahead_bytes * block.rows // max(1, block.num_bytes)
@@ -242,13 +248,13 @@ class ApartOperator:
         )
 
     def get_state(self) -> State:
-        return {"input": self._before, "taken": self._taken, "ended": self._ended}
+        state = {"input": self._before, "taken": self._taken, "ended": self._ended}
+        if self._beginnings is not None:
+            self._beginnings.append(state)
+        return state
 
     def advance(self, state: State, rows: int) -> State | None:
         before, taken = state["input"], state["taken"] + rows
-        if before is self._begin[0] and self._first is not None:
-            # The beginning alone does not tell which rows came first where their order is free.
-            before, taken = self._first, taken - self._begin[1]
         if before is None or state["ended"]:
             return None
         after = self._after if before is self._before and taken == self._rows else self._computed(before, taken)
@@ -263,8 +269,7 @@ class ApartOperator:
 
     def set_state(self, state: State) -> None:
         self._before, self._taken, self._ended = state["input"], int(state["taken"]), bool(state["ended"])
-        self._begin = self._before, self._taken
-        self._restored = None if self._before is None else self._begin
+        self._restored = None if self._before is None else (self._before, self._taken)
 
     def interrupt(self) -> None:
         """End the process, from any thread: whoever waits for it gets an error."""

@@ -48,7 +48,7 @@ def _counts(measure: Measure) -> Counts:
     tally = measure.tally
     return (
         *(tally.blocks, tally.further_rows, tally.errors),
-        *(measure.seconds, measure.restoring_seconds),
+        *(measure.all_seconds() - measure.restoring_seconds, measure.restoring_seconds),
         *(measure.counted_bytes, measure.counted_elements, measure.counting_seconds),
     )
 

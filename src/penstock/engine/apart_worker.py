@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Sequence
@@ -10,7 +11,6 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from penstock.block import Block
 from penstock.engine.agreement import Learnt, Structures
 from penstock.engine.apart_measures import MeasureCopy, copied, step_numbers
 from penstock.engine.background import Found, Producer
@@ -29,7 +29,10 @@ from penstock.options import Options
 from penstock.plan import walk
 from penstock.policies import fault_counts
 
-- self._told_at >= _SECONDS_BETWEEN_MEASURES = 0.2
+NAME = "prefetch(executor='process')"
+"""What errors call a plan that runs in a process of its own."""
+
+_SECONDS_BETWEEN_MEASURES = 0.2
 _FAULTS = ("skipped", "retried", "substituted", "quarantined")
 
 
@@ -117,6 +120,9 @@ class PlanRequest:
         if run is not None and not run.stop():
             os._exit(0)  # it would go on while other work is done
         channel.send(Delivery(is_last=True))
+        # The operators hold one another, and the arrays of the plan, which may be most of the memory.
+        del run
+        gc.collect()
 
 
 class _PlanRun:
@@ -178,10 +184,7 @@ class _NewsOfPlan:
         faults, structures = self._take_faults(), self._learnt.news()
         now = time.monotonic()
         measures = None
-        if is_last or now = "prefetch(executor='process')"
-"""What errors call a plan that runs in a process of its own."""
-
-_SECONDS_BETWEEN_MEASURES:
+        if is_last or now - self._told_at >= _SECONDS_BETWEEN_MEASURES:
             self._told_at = now
             last = self._measures.reader.below(self._plan)
             measures = None if last is None else copied(last, self._numbers)

@@ -71,6 +71,8 @@ class Choice:
             self._decide("thread", "this Python has no GIL")
         elif self._step.purity is Purity.STATEFUL:
             self._decide("thread", "the function may have effects, which have to be seen in this process")
+        elif self._step.lets_go_of_gil:
+            self._decide("thread", "penstock.image computes without the GIL")
         elif usable_cores() == 1:
             self._decide("thread", "there is one core")
 

@@ -38,12 +38,15 @@ class Pace:
     """Which blocks are timed in one thread: all, or one each 10 ms where they follow one another within 0.5 ms.
 
     The last step of the thread decides for all steps that it calls, so that their times fit together. A block that is
-    timed stands for itself and those before it that were not.
+    timed stands for itself and those before it that were not. The last step itself is always timed, and what the others
+    took is corrected by how far the estimate is from that.
     """
 
-    __slots__ = ("_operators", "_timed_at", "is_timed", "left", "weight")
+    __slots__ = ("_operators", "_timed_at", "estimated_seconds", "is_timed", "left", "seconds", "weight")
 
     def __init__(self) -> None:
+        self.seconds = 0.0  # in the last step: of all blocks
+        self.estimated_seconds = 0.0  # by those that were timed in all steps
         self.is_timed = True
         self.left = 0  # blocks before the next one that is timed
         self.weight = 1
@@ -68,6 +71,10 @@ class Pace:
                 operator = found()
                 if operator is not None:
                     operator.next_block = operator.timed
+
+    def correction(self) -> float:
+        """By how much estimated times are to be multiplied."""
+        return self.seconds / self.estimated_seconds if self.estimated_seconds else 1.0
 
     def timed(self, now: float) -> None:
         """A block was timed; when is the next to be?"""
@@ -136,7 +143,7 @@ class Measure:
 
     def all_seconds(self) -> float:
         """In the operator and its inputs."""
-        return self.seconds + self.restoring_seconds
+        return self.seconds * self.pace.correction() + self.restoring_seconds
 
     def num_bytes(self) -> int:
         """Bytes of all elements, by those that were looked at."""
@@ -204,16 +211,27 @@ class _Timer:
             measure.counting_seconds += perf_counter() - ended
         return block
 
-    def timed_at_times(self, rows: int) -> Block | None:
-        """That of a thread's last step: timed when it is time."""
+    def timed_with_all(self, rows: int) -> Block | None:
+        """That of a thread's last step: always timed, and when it is time so are all others."""
         pace = self._pace
+        began = perf_counter()
         if pace.left:
             pace.left -= 1
-            return self._next_block(rows)
+            try:
+                return self._next_block(rows)
+            finally:
+                ended = self._measure.ended_at = perf_counter()
+                pace.seconds += ended - began
+                if ended - began >= _QUICK_SECONDS:
+                    pace.weight -= pace.left  # those that the next one stands for, which is timed: it may be slow too
+                    pace.left = 0
         pace.take_time()
         try:
             return self.timed(rows)
         finally:
+            seconds = self._measure.ended_at - began
+            pace.seconds += seconds
+            pace.estimated_seconds += seconds * pace.weight
             pace.timed(self._measure.ended_at)
 
 
@@ -259,7 +277,7 @@ class MeasuredOperator:
             self.untimed = _counted(operator.next_block, measure.tally)
         timer = _Timer(self.untimed, measure)
         self.timed: NextBlock = timer.timed
-        self.next_block: NextBlock = timer.timed_at_times
+        self.next_block: NextBlock = timer.timed_with_all
         if not measure.sets_pace:
             measure.pace.add(self)
         # Not `isinstance`: for a protocol it takes longer than opening an operator.
@@ -298,8 +316,9 @@ class PlanMeasures:
         found: list[OperatorStatistics] = []
         nodes: list[Node] = []
         _collect(last, 0, _Threads(), found, nodes)
-        step_seconds = 0.0 if last.began_at is None else last.ended_at - last.began_at - last.seconds
-        return Statistics(tuple(found), last.tally.elements, last.seconds, max(0.0, step_seconds)), nodes
+        waited_seconds = last.pace.seconds
+        step_seconds = 0.0 if last.began_at is None else last.ended_at - last.began_at - waited_seconds
+        return Statistics(tuple(found), last.tally.elements, waited_seconds, max(0.0, step_seconds)), nodes
 
 
 class _Threads:

@@ -100,6 +100,10 @@ class _Gathering:
     def is_vectorised(self) -> bool:
         return self._step.is_vectorised
 
+    @property
+    def lets_go_of_gil(self) -> bool:
+        return self._step.lets_go_of_gil
+
     def signature(self) -> str:
         return self._step.signature()
 

@@ -100,11 +100,12 @@ def _culprit(plan: Node) -> tuple[Node | None, str]:
         if _travels(partial(dumps_for_worker, detached(step), None, functions)):
             continue
         for field in dataclasses.fields(step):
-            value = getattr(step, field.name)
-            if isinstance(value, Node) or _travels(partial(dumps_for_worker, value)):
-                continue
-            function = value.function if isinstance(value, ElementFunction) else value
-            return step, culprit_of(function) or f"its {field.name} (a {type(function).__qualname__})"
+            found = getattr(step, field.name)
+            for value in found if isinstance(found, tuple) else (found,):
+                if isinstance(value, Node) or _travels(partial(dumps_for_worker, value)):
+                    continue
+                function = value.function if isinstance(value, ElementFunction) else value
+                return step, culprit_of(function) or f"its {field.name} (a {type(function).__qualname__})"
         return step, ""
     return None, ""
 

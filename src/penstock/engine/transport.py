@@ -38,7 +38,7 @@ Layout = list[tuple[str | np.dtype[Any], tuple[int, ...], int]]
 
 
 class Channel:
-    """One end of a connection; used by one thread at a time."""
+    """One end of a connection; used by one thread at a time, or by one that sends and one that receives."""
 
     def __init__(self, connection: socket.socket, shares_memory: bool = SHARES_MEMORY) -> None:
         self._socket = connection

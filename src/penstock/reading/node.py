@@ -47,7 +47,9 @@ class ReadFiles(Node):
         return Access.STREAM if self.cardinality() == UNKNOWN else Access.RANDOM
 
     def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
-        return FilePlaces(context.memo(self, lambda: Fragments(self.reader, self.used, self.origin)), indices)
+        budget = context.memory_budget_bytes
+        fragments = context.memo(self, lambda: Fragments(self.reader, self.used, self.origin, budget))
+        return FilePlaces(fragments, indices)
 
     def open(self, context: Context) -> Operator:
         fragments = self.reader.fragments()

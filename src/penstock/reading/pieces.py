@@ -37,11 +37,18 @@ def held_bytes(block: Block) -> int:
     """About the bytes that a block keeps in memory; text, which its columns count by its pointers, by a sample."""
     total = block.num_bytes
     for column in block.columns:
-        if isinstance(column, Dense) and column.array.dtype.hasobject and column.array.size:
+        if isinstance(column, Dense) and is_one_value(column):
+            total -= column.num_bytes
+        elif isinstance(column, Dense) and column.array.dtype.hasobject and column.array.size:
             flat = column.array.reshape(-1)
             sample = flat[:: max(1, flat.size // _SAMPLE)]
             total += flat.size * sum(map(sys.getsizeof, sample)) // sample.size
     return total
+
+
+def is_one_value(column: Dense) -> bool:
+    """Whether all rows are the same memory, as where a component is not used."""
+    return len(column) > 1 and not column.has_scalars and not column.array.strides[0]
 
 
 def blocks_of(

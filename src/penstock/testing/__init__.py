@@ -21,7 +21,7 @@ from penstock.testing.laws import LAWS, Law
 from penstock.testing.observe import difference, observe, same
 from penstock.testing.reference import Failure, Recording, Stream, call, rows_of, stack
 from penstock.testing.strategies import chains_of, laws_for
-from penstock.testing.workers import PROCESSES, THREADS, laws_with
+from penstock.testing.workers import PROCESSES, THREADS, laws_apart, laws_with
 
 __all__ = [
     "LAWS",
@@ -37,6 +37,7 @@ __all__ = [
     "call",
     "chains_of",
     "difference",
+    "laws_apart",
     "laws_for",
     "laws_with",
     "observe",

@@ -1,4 +1,4 @@
-"""The laws with workers: every one of them again, with parallel calls in threads or in processes."""
+"""The laws with workers: all of them again, with calls in threads or processes, and for plans in their own process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from penstock.dataset import Dataset
 from penstock.node import Node
@@ -53,3 +53,27 @@ def _with(workers: Workers, law: Law) -> Law:
     working_law.__name__ = law.__name__
     working_law.__doc__ = law.__doc__
     return working_law
+
+
+@dataclass(frozen=True, repr=False)
+class PrefetchedChain(Chain):
+    """A chain whose datasets end with a prefetch by each of `executors` in turn: what some leave, others go on with."""
+
+    executors: Iterator[Literal["thread", "process"]] = field(default_factory=lambda: iter(()), compare=False)
+
+    def build(self, calls: Calls | None = None, place: str = "", **changes: Any) -> Dataset[Any]:
+        return super().build(calls, place, **changes).prefetch(2, executor=next(self.executors))
+
+
+def laws_apart(laws: Sequence[Law] = LAWS) -> list[Law]:
+    """The laws on chains that run in a process and in a thread by turns; but laziness, which is that of the buffer."""
+    return [_apart(law) for law in laws if law is not laziness]
+
+
+def _apart(law: Law) -> Law:
+    def law_apart(chain: Chain, choose: Callable[[int, int], int]) -> None:
+        law(PrefetchedChain(chain.steps, itertools.cycle(("process", "thread"))), choose)
+
+    law_apart.__name__ = law.__name__
+    law_apart.__doc__ = law.__doc__
+    return law_apart

@@ -124,6 +124,10 @@ class Choosing:
     def is_vectorised(self) -> bool:
         return self.predicate.is_vectorised
 
+    @property
+    def lets_go_of_gil(self) -> bool:
+        return self.predicate.verdict.lets_go_of_gil
+
     def signature(self) -> str:
         return f"filter({self.predicate.name})"
 

@@ -101,6 +101,10 @@ class Map(Blockwise):
     def is_vectorised(self) -> bool:
         return all(function.is_vectorised for function in self.functions)
 
+    @property
+    def lets_go_of_gil(self) -> bool:
+        return any(function.verdict.lets_go_of_gil for function in self.functions)
+
     def known_spec(self) -> Spec | None:
         spec = self.input.known_spec()
         for function in self.functions:

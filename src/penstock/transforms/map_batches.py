@@ -133,6 +133,10 @@ class WholeRuns:
     def is_vectorised(self) -> bool:
         return False
 
+    @property
+    def lets_go_of_gil(self) -> bool:
+        return self.function.verdict.lets_go_of_gil
+
     def signature(self) -> str:
         return f"map_batches({self.function.name})"
 

@@ -100,6 +100,10 @@ class RandomMap(Blockwise):
         # Drawing from the generator that is handed in has no effect outside, so it is judged like any other argument.
         return max(self.function.purity, Purity.STATELESS)
 
+    @property
+    def lets_go_of_gil(self) -> bool:
+        return self.function.verdict.lets_go_of_gil
+
     def known_spec(self) -> Spec | None:
         return None
 
@@ -130,4 +134,6 @@ class RandomMap(Blockwise):
         return f"random_map({self.function.name})"
 
     def label(self) -> str:
-        return self.signature() if self.settings is None else f"{self.signature()}  # {self.settings}"
+        how = [f"per element: {self.function.verdict.reason}"] if self.lets_go_of_gil else []
+        how += [] if self.settings is None else [str(self.settings)]
+        return f"{self.signature()}  # {'; '.join(how)}" if how else self.signature()

@@ -18,6 +18,7 @@ class Effect(enum.Enum):
     ALIAS = "may hand back its arguments or parts of them"
     WRITES_FIRST = "writes into its first argument"
     READS = "reads files or calls a library, and writes nothing"
+    IMAGES = "is a function of penstock.image: computes something new or hands back its argument, and may read a file"
 
 
 _FRESH_BUILTINS = frozenset(
@@ -138,6 +139,8 @@ def effect_of(function: Any) -> Effect | None:
         if name in _WRITING_NUMPY:
             return Effect.WRITES_FIRST
         return Effect.READS if name in _READING_NUMPY else _among(name, _FRESH_NUMPY, _ALIAS_NUMPY)
+    if module.startswith("penstock.image."):
+        return Effect.IMAGES
     if name not in _HARMLESS_I_NAMES and _WRITING_NAME.search(name):
         return None
     if module in _PURE_MODULES:

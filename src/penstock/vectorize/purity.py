@@ -7,7 +7,7 @@ import inspect
 import re
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,8 @@ class Verdict:
     reason: str
     writes_argument: bool = True
     """It may change the element that it is given, which must then be its own copy."""
+    lets_go_of_gil: bool = field(default=False, repr=False)
+    """Most of its time is spent in functions that are known to compute without the GIL."""
 
 
 def judge(function: Callable[..., object], draws: bool = False) -> Verdict:
@@ -81,7 +83,7 @@ def judge(function: Callable[..., object], draws: bool = False) -> Verdict:
     if search.stores_captured and search.writes:
         return Verdict(Purity.STATEFUL, "keeps a captured object in a container and writes into one")
     if search.reads:
-        return Verdict(Purity.STATELESS, search.reads)
+        return Verdict(Purity.STATELESS, search.reads, lets_go_of_gil=search.lets_go_of_gil)
     return Verdict(Purity.PURE, "", search.writes_argument or (search.stores_argument and search.writes))
 
 
@@ -95,6 +97,7 @@ class _Search:
         self.writes = False
         self.stores_argument = False
         self.stores_captured = False
+        self.lets_go_of_gil = False
         self._active: list[tuple[Any, ...]] = []
 
     def captured(self, value: Any, name: str) -> Value:
@@ -225,7 +228,12 @@ class _Search:
         if effect is Effect.READS:
             self._note(Value(known=function), f"{home_of(function)[0]}.{home_of(function)[1]}")
             return Value(parts(*arguments).origin, library=True)
-        if effect is Effect.ALIAS:
+        if effect is Effect.IMAGES and not self.lets_go_of_gil:
+            from penstock.image import libraries  # imported by the function's module already
+
+            self.lets_go_of_gil = True
+            self.reads = f"calls image.{function.__name__}() (installed: {libraries.in_use()})"
+        if effect in (Effect.ALIAS, Effect.IMAGES):
             return parts(*arguments)
         return MADE
 
