@@ -78,3 +78,24 @@ def test_nested_threads_all_end() -> None:
     assert values(iterator, 3) == [0, 1, 2]
     iterator.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "penstock-prefetch"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_shuffle_that_holds_the_first_state_knows_in_which_order_rows_came(seed: int) -> None:
+    later = threading.Event()
+
+    def first_waits(n: Any) -> Any:
+        if n == 0:
+            assert later.wait(30)
+        if n == 3:
+            later.set()
+        return int(n)
+
+    numbers = Dataset.from_generator(lambda: iter(range(40)))
+    out_of_order = numbers.map(first_waits, num_parallel_calls=2, executor="thread", deterministic=False)
+    ds = out_of_order.prefetch(4).shuffle(30, seed=seed)
+    elements = iter(ds)
+    found = [int(next(elements)) for _ in range(4)]
+    resumed = iter(ds)
+    resumed.load_state_dict(elements.state_dict())  # the first element does not wait any more, and comes first
+    assert sorted(found + [int(n) for n in resumed]) == list(range(40))

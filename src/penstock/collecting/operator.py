@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 8192
 _MOST_BYTES = 1 << 22
+_BYTES_AT_ONCE = 1 << 18
 _LONG_SECONDS = 0.001
 _ROWS_READ_AGAIN = 1024
 # Judging functions takes longer than reading so many rows one by one.
@@ -75,11 +76,9 @@ class CollectOperator:
             if self._ended:
                 return None
             self._start_round()
-        chosen = self._round[self._taken : self._taken + rows]
-        are_errors = chosen[0].error is not None
-        other = next((at for at, one in enumerate(chosen) if (one.error is not None) is not are_errors), len(chosen))
-        self._taken += other
-        return self._made(chosen[:other])
+        block = self._made(self._round[self._taken : self._taken + rows])
+        self._taken += block.rows
+        return block
 
     def _start_round(self) -> None:
         """Read until a batch may be complete, and cut what waits."""
@@ -160,24 +159,32 @@ class CollectOperator:
         return found
 
     def _made(self, chosen: list[Outcome]) -> Block:
-        """A row for each outcome; all are batches, or all are errors."""
-        if chosen[0].error is not None:
-            return Block(None, (), len(chosen), {at: one.error for at, one in enumerate(chosen) if one.error})
-        return self._stacked(chosen) if self._node.padding is None else self._padded(chosen)
+        """The first of these outcomes, a row for each: batches, or errors."""
+        is_error = [outcome.error is not None for outcome in chosen]
+        if is_error[0]:
+            count = is_error.index(False) if False in is_error else len(chosen)
+            return Block(None, (), count, {at: one.error for at, one in enumerate(chosen[:count]) if one.error})
+        count = is_error.index(True) if True in is_error else len(chosen)
+        return self._stacked(chosen[:count]) if self._node.padding is None else self._padded(chosen[:count])
 
     def _padded(self, chosen: list[Outcome]) -> Block:
+        """The first of these batches, as many as are read while they are in the processor's cache."""
         errors: dict[int, Exception] = {}
         made: list[list[Any] | None] = []
-        treedef: tree.Treedef | None = None
-        for at, outcome in enumerate(chosen):
+        num_bytes = 0
+        for outcome in chosen:
             pieces = self._waiting.pieces(outcome.rows)
-            treedef = pieces[0][0].treedef
             try:
-                made.append(self._padder(outcome.bucket).batch(pieces, self._context))
+                batch = self._padder(outcome.bucket).batch(pieces, self._context)
             except (SpecError, TypeError, ValueError) as error:
-                errors[at] = error
+                errors[len(made)] = error
                 made.append(None)
-        return block_of_batches(treedef, made, errors)
+                continue
+            made.append(batch)
+            num_bytes += sum(array.nbytes for array in batch)
+            if num_bytes > _BYTES_AT_ONCE:
+                break
+        return block_of_batches(pieces[0][0].treedef, made, errors)
 
     def _padder(self, bucket: int) -> Padder:
         padder = self._padders.get(bucket)

@@ -60,6 +60,7 @@ class BackgroundOperator:
         self._producer: Producer | None = None
         self._before: State = None
         self._first: State = None
+        self._beginnings: list[dict[str, Any]] = []
         self._block: Block | None = None
         self._taken = 0
         self._ended = False
@@ -119,6 +120,10 @@ class BackgroundOperator:
         self._block, self._taken = block, 0
         if self._first is None:
             self._first = self._before
+            for state in self._beginnings:
+                # Where the order is free, this tells which rows come first, to whoever has kept the state so long.
+                state["input"] = self._first
+            self._beginnings = []
         waited = time.perf_counter() - began
         self._waited_seconds += waited
         self._judge_reader(began - self._left_at, waited)
@@ -152,7 +157,10 @@ class BackgroundOperator:
         )
 
     def get_state(self) -> State:
-        return {"input": self._before, "taken": self._taken, "ended": self._ended}
+        state = {"input": self._before, "taken": self._taken, "ended": self._ended}
+        if self._before is None:
+            self._beginnings.append(state)
+        return state
 
     def advance(self, state: State, rows: int) -> State | None:
         producer, before = self._producer, state["input"]
