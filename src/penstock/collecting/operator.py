@@ -269,7 +269,7 @@ class CollectOperator:
 def whole_numbers(result: Block, errors: dict[int, Exception], node: Collecting, first: int) -> Indices:
     """The lengths that a function gave for rows from `first` on; those that are none become errors of their row."""
     column = result.columns[0] if result.treedef == tree.LEAF else None
-    if isinstance(column, Dense) and getattr(column.dtype, "kind", "") in "iu" and not column.row_shape:
+    if isinstance(column, Dense) and getattr(column.dtype, "kind", "O") in "iu" and not column.row_shape:
         lengths = column.array.astype(np.int64)
     else:
         lengths = np.zeros(result.rows, np.int64)
