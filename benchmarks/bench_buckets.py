@@ -63,7 +63,7 @@ def penstock(rows: Rows) -> Pipeline:
 def tf_per_element(rows: Rows) -> Pipeline:
     import tensorflow as tf
 
-    ds = tf.data.Dataset.from_tensor_slices(tf.RaggedTensor.from_row_lengths(np.concatenate(rows), [*map(len, rows)]))
+    ds = tf.data.Dataset.from_generator(lambda: rows, output_signature=tf.TensorSpec([None], tf.int32))
     return ds.bucket_by_sequence_length(lambda x: tf.shape(x)[0], BOUNDARIES, [BATCH] * BUCKETS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from penstock.errors import SpecError
 from penstock.group import errors_of_groups, group, group_ragged
 from penstock.node import Context, Indices
 from penstock.padding import PaddedComponent, Padding
-from penstock.scatter import scatter
+from penstock.scatter import NUMBERS, scatter, scatter_together
 from penstock.spec import DType, spec_of_value
 
 Rows = slice | Indices
@@ -52,11 +53,13 @@ class Padder:
         errors = errors_of_groups(block, offsets)
         made: list[list[NDArray[Any]] | None] = []
         bounds = offsets.tolist()
+        rows = np.split(np.arange(block.rows), bounds[1:-1])
+        ready = ready_together(block, rows, [self] * len(rows))
         for number, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
             batch = None
             if number not in errors:
                 try:
-                    batch = self.batch([(block, slice(start, stop))], context)
+                    batch = self.batch([(block, slice(start, stop))], context, ready[number])
                 except (SpecError, TypeError, ValueError) as error:
                     at = first + start if isinstance(first, int) else int(first[number])
                     error.add_note(f"in the batch of elements {at} to {at + stop - start - 1}")
@@ -77,8 +80,10 @@ class Padder:
             return False  # which is told for each batch
         return True
 
-    def batch(self, pieces: Pieces, context: Context) -> list[NDArray[Any]]:
-        """The arrays of one batch, one per component.
+    def batch(
+        self, pieces: Pieces, context: Context, ready: Sequence[NDArray[Any] | None] | None = None
+    ) -> list[NDArray[Any]]:
+        """The arrays of one batch, one per component; those in `ready` as they are.
 
         Raises:
             SpecError: Rows do not fit what was asked for, or cannot be padded.
@@ -86,10 +91,45 @@ class Padder:
         """
         treedef = pieces[0][0].treedef
         assert treedef is not None
-        return [
-            pad_component(part, [(block.columns[at], rows) for block, rows in pieces], context)
-            for at, part in enumerate(self.components(treedef))
-        ]
+        made = []
+        for at, part in enumerate(self.components(treedef)):
+            array = None if ready is None else ready[at]
+            if array is None:
+                array = pad_component(part, [(block.columns[at], rows) for block, rows in pieces], context)
+            made.append(array)
+        return made
+
+
+def ready_together(
+    block: Block, batches: Sequence[Indices], padders: Sequence[Padder]
+) -> list[tuple[NDArray[Any] | None, ...]]:
+    """For each batch of rows of `block` the components that could be made at once for all; None for others."""
+    treedef = block.treedef
+    assert treedef is not None
+    rows, sizes = np.concatenate(batches), np.array([len(batch) for batch in batches])
+    made: list[list[NDArray[Any] | None]] = []
+    for at, column in enumerate(block.columns):
+        own: list[NDArray[Any] | None] = [None] * len(batches)
+        if isinstance(column, Varlen) and _is_a_row_of_numbers(column.array):
+            # What does not fit is told where that batch is made.
+            with suppress(SpecError, TypeError, ValueError):
+                own = _pad_together([padder.components(treedef)[at] for padder in padders], column, rows, sizes)
+        made.append(own)
+    return list(zip(*made, strict=True))
+
+
+def _is_a_row_of_numbers(values: NDArray[Any]) -> bool:
+    return values.ndim == 1 and values.dtype.kind in NUMBERS and values.flags.c_contiguous
+
+
+def _pad_together(
+    parts: Sequence[PaddedComponent], column: Varlen, rows: Indices, sizes: Indices
+) -> list[NDArray[Any] | None]:
+    starts = column.offsets[rows]
+    lengths = column.offsets[rows + 1] - starts
+    longest = np.maximum.reduceat(lengths, np.cumsum(sizes) - sizes)
+    widths = [part.target((size,))[0] for part, size in zip(parts, longest.tolist(), strict=True)]
+    return scatter_together(column.array, starts, lengths, sizes, widths, parts[0].fill(column.dtype))
 
 
 def block_of_batches(

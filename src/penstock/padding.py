@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,7 +166,7 @@ class PaddedComponent:
         elif not isinstance(dtype, np.dtype):
             return self.value
         elif self.value is None:
-            return np.zeros((), dtype)[()]
+            return _zero(dtype)
         elif _fits(self.value, dtype):
             return np.asarray(self.value).astype(dtype)[()]
         named = getattr(dtype, "__name__", dtype)
@@ -173,6 +174,11 @@ class PaddedComponent:
             f"{self.method}(): the padding value {self.value!r} does not fit component{self.name} of dtype {named}; "
             f"give one of that dtype, or None for {'an empty text' if isinstance(dtype, type) else 'zero'}"
         )
+
+
+@functools.cache
+def _zero(dtype: np.dtype[Any]) -> Any:
+    return np.zeros((), dtype)[()]
 
 
 def _fits(value: Any, dtype: np.dtype[Any]) -> bool:

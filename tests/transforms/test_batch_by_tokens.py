@@ -133,3 +133,14 @@ def test_nothing_is_read_beyond_the_element_that_shows_a_batch_to_be_complete() 
     iterator = iter(Dataset.from_generator(source).batch_by_tokens(6, lambda n: n))
     assert next(iterator).tolist() == [1, 2]
     assert source.given == 3
+
+
+def in_order(length: Any, purity: str) -> list[Any]:
+    rows = Dataset.range(400).map(lambda n: n * 7919 % 11)
+    return outcomes(rows.batch_by_tokens(9, length, bucket_boundaries=[3, 6], purity=purity), limit=1000)
+
+
+def test_batches_and_errors_come_in_the_same_order_however_many_rows_are_read_at_once() -> None:
+    found = in_order(lambda n: n, "pure")
+    assert found.count(SpecError) == sum(n * 7919 % 11 > 9 for n in range(400))
+    assert found == in_order(lambda n: n, "stateful")

@@ -15,7 +15,7 @@ from penstock.columns import Dense
 from penstock.errors import SpecError
 from penstock.group import group_ragged
 from penstock.node import Context, Indices, Operator, State
-from penstock.padder import Padder, block_of_batches
+from penstock.padder import Padder, block_of_batches, ready_together
 from penstock.plan import demand_is_exact
 from penstock.vectorize.by_length import LengthFunction
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from penstock.collecting.node import Collecting
 
 _MOST_ROWS = 8192
-_MOST_BYTES = 1 << 22
-_BYTES_AT_ONCE = 1 << 18
+_MOST_BYTES = 1 << 24
+_BYTES_AT_ONCE = 1 << 20
 _LONG_SECONDS = 0.001
 _ROWS_READ_AGAIN = 1024
 # Judging functions takes longer than reading so many rows one by one.
@@ -168,23 +168,39 @@ class CollectOperator:
         return self._stacked(chosen[:count]) if self._node.padding is None else self._padded(chosen[:count])
 
     def _padded(self, chosen: list[Outcome]) -> Block:
-        """The first of these batches, as many as are read while they are in the processor's cache."""
+        """The first of these batches, as many as stay in the processor's cache until they are read."""
+        chosen = chosen[: self._batches_at_once(chosen)]
+        pieces = [self._waiting.pieces(outcome.rows) for outcome in chosen]
+        ready = self._made_together(chosen, pieces)
         errors: dict[int, Exception] = {}
         made: list[list[Any] | None] = []
-        num_bytes = 0
-        for outcome in chosen:
-            pieces = self._waiting.pieces(outcome.rows)
+        for at, outcome in enumerate(chosen):
+            batch = None
             try:
-                batch = self._padder(outcome.bucket).batch(pieces, self._context)
+                batch = self._padder(outcome.bucket).batch(pieces[at], self._context, ready.get(at))
             except (SpecError, TypeError, ValueError) as error:
-                errors[len(made)] = error
-                made.append(None)
-                continue
+                errors[at] = error
             made.append(batch)
-            num_bytes += sum(array.nbytes for array in batch)
-            if num_bytes > _BYTES_AT_ONCE:
-                break
-        return block_of_batches(pieces[0][0].treedef, made, errors)
+        return block_of_batches(pieces[0][0][0].treedef, made, errors)
+
+    def _batches_at_once(self, chosen: list[Outcome]) -> int:
+        rows = _BYTES_AT_ONCE // self._waiting.bytes_per_row
+        for at, outcome in enumerate(chosen):
+            rows -= len(outcome.rows)
+            if rows <= 0:
+                return at + 1
+        return len(chosen)
+
+    def _made_together(
+        self, chosen: list[Outcome], pieces: list[list[tuple[Block, Indices]]]
+    ) -> dict[int, tuple[Any, ...]]:
+        """What could be made at once for all batches whose rows came with the last block."""
+        block = pieces[-1][-1][0]
+        alike = [at for at, own in enumerate(pieces) if len(own) == 1 and own[0][0] is block]
+        if not alike:
+            return {}
+        padders = [self._padder(chosen[at].bucket) for at in alike]
+        return dict(zip(alike, ready_together(block, [pieces[at][0][1] for at in alike], padders), strict=True))
 
     def _padder(self, bucket: int) -> Padder:
         padder = self._padders.get(bucket)

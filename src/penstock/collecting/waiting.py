@@ -40,6 +40,12 @@ class WaitingRows:
         self.buckets = np.concatenate([self.buckets, buckets])
         self.lengths = np.concatenate([self.lengths, lengths])
 
+    @property
+    def bytes_per_row(self) -> int:
+        """About how large a row is."""
+        last = self._parts[-1]
+        return max(1, last.num_bytes // last.rows)
+
     def by_bucket(self, places: Indices | None = None) -> list[tuple[int, Indices]]:
         """Each bucket with its places in order, the lowest bucket first; of all rows, or of those at `places`."""
         buckets = self.buckets if places is None else self.buckets[places]
@@ -65,6 +71,8 @@ class WaitingRows:
 
     def pieces(self, places: Indices) -> list[tuple[Block, NDArray[Any]]]:
         """The rows at `places`, which rise, as rows of the blocks that they are in."""
+        if len(places) and places[0] >= self._starts[-1]:
+            return [(self._parts[-1], places - self._starts[-1])]
         found = []
         bounds = np.searchsorted(places, [*self._starts, len(self.numbers)])
         for number, (block, start) in enumerate(zip(self._parts, self._starts, strict=True)):

@@ -22,6 +22,7 @@ from penstock.vectorize.vectorised import ROWS_TO_PROVE
 _ROWS_UNJUDGED = 256
 _LARGEST_CODE = 2**62
 _MOST_KNOWN = 1 << 16
+_NOT_KNOWN = np.iinfo(np.int64).min
 _TUPLES = (tree.Form.FLAT_TUPLE, tree.Form.TUPLE)
 
 
@@ -62,7 +63,7 @@ class LengthFunction:
         self._rows_unjudged = _ROWS_UNJUDGED
         self._rows_proven = 0
         self._is_refused = False
-        self._known: dict[tuple[int, ...], int] = {}
+        self._known: NDArray[np.int64] = np.empty(0, np.int64)
 
     def apply(self, block: Block, context: Context, indices: Indices | int) -> Block:
         """The function's result for every row; errors stand in their rows."""
@@ -90,19 +91,32 @@ class LengthFunction:
         codes = _coded(lengths)
         if codes is None:
             return None
+        longest = int(codes.max())
+        if len(columns) > 1 or longest >= _MOST_KNOWN or not _reads_no_name(self._function.function):
+            return self._of_each_code(block, lengths, codes)
+        if longest >= len(self._known):
+            self._known = np.concatenate([self._known, np.full(longest + 1, _NOT_KNOWN)])
+        found = self._known[codes]
+        is_new = found == _NOT_KNOWN
+        if is_new.any():
+            own = self._of_each_code(block, [length[is_new] for length in lengths], codes[is_new])
+            if own is None:
+                return None
+            self._known[codes[is_new]] = found[is_new] = own
+        return found
+
+    def _of_each_code(
+        self, block: Block, lengths: list[NDArray[np.int64]], codes: NDArray[np.int64]
+    ) -> NDArray[np.int64] | None:
+        """The results for rows of these lengths, from one call for each combination; None where one gives none."""
         _, rows, places = np.unique(codes, return_index=True, return_inverse=True)
-        remembers = _reads_no_name(self._function.function)
         results = []
         for key in zip(*(length[rows].tolist() for length in lengths), strict=True):
-            result = self._known.get(key) if remembers else None
-            if result is None:
-                result = call_sized(self._function.function, block, key)
+            result = call_sized(self._function.function, block, key)
             if result is None:
                 self._is_refused = True
                 return None
             results.append(result)
-            if remembers and len(self._known) < _MOST_KNOWN:
-                self._known[key] = result
         return np.array(results, np.int64)[places]
 
 
