@@ -1,10 +1,18 @@
-"""For all tests: Keras's backend, and how many examples hypothesis draws."""
+"""For all tests: Keras's backend, how many examples hypothesis draws, and that no thread is left behind."""
 
 from __future__ import annotations
 
+import gc
 import os
+import threading
+import time
+import warnings
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from penstock.parallel import IDLE
 
 # Keras reads this when it is first imported; its own default is TensorFlow.
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -17,3 +25,24 @@ settings.register_profile("long", settings.get_profile("default"), max_examples=
 
 # `--hypothesis-profile` is read after this and wins.
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
+
+SECONDS_TO_END = 10.0
+
+
+def _working() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("penstock") and thread.name != IDLE]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Fail the test that leaves a working thread behind, rather than a later one that counts threads."""
+    yield
+    if not _working():
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about a thread that takes its time, which is what is waited for here
+        gc.collect()  # an iterator in a cycle, such as that of an exception with its frames, ends when it is collected
+    end = time.monotonic() + SECONDS_TO_END
+    while (left := _working()) and time.monotonic() < end:
+        left[0].join(0.05)
+    assert not left, f"the test left threads at work: {[thread.name for thread in left]}"
