@@ -141,8 +141,14 @@ def block_from_elements(elements: Iterable[Any]) -> Block:
     """One row per element; all must have one structure, which the caller has seen to."""
     flat = [tree.flatten(element) for element in elements]
     treedef = flat[0][1]
-    columns = [column_from_rows([leaves[at] for leaves, _ in flat]) for at in range(treedef.num_leaves)]
-    return Block(treedef, columns, len(flat), fresh=is_own_memory(columns, len(flat)))
+    components = [[leaves[at] for leaves, _ in flat] for at in range(treedef.num_leaves)]
+    return block_from_components(treedef, components, len(flat))
+
+
+def block_from_components(treedef: tree.Treedef, components: Sequence[list[Any]], rows: int) -> Block:
+    """A block of so many rows; each list has one component of all of them."""
+    columns = [column_from_rows(values) for values in components]
+    return Block(treedef, columns, rows, fresh=is_own_memory(columns, rows))
 
 
 def is_own_memory(columns: Sequence[Column], rows: int) -> bool:

@@ -16,6 +16,8 @@ import optree
 
 _NAMESPACE = "penstock"
 _registered: set[type] = set()
+_components: set[type] = set()
+"""Classes that were looked at, and are no structure."""
 
 Treedef = optree.PyTreeSpec
 
@@ -29,9 +31,12 @@ def flatten(element: Any) -> tuple[list[Any], Treedef]:
     >>> flatten((1, {"b": 2, "a": [3, 4]}))[0]
     [1, [3, 4], 2]
     """
+    if type(element) in _components:
+        return [element], LEAF
     leaves, treedef = optree.tree_flatten(element, is_leaf=_is_list, namespace=_NAMESPACE)
-    if any(_register(type(leaf)) for leaf in leaves):
-        return flatten(element)
+    for leaf in leaves:
+        if type(leaf) not in _components and _register(type(leaf)):
+            return flatten(element)
     return leaves, treedef
 
 
@@ -102,14 +107,15 @@ def _is_list(node: Any) -> bool:
 
 def _register(cls: type) -> bool:
     """Make a dataclass or attrs class structure, on first sight; whether that changed anything."""
-    if cls in _registered or issubclass(cls, type):
+    if cls in _registered:
         return False
     names: list[str] | None = None
     if dataclasses.is_dataclass(cls):
         names = [field.name for field in dataclasses.fields(cls) if field.init]
     elif hasattr(cls, "__attrs_attrs__"):
         names = [field.alias for field in cls.__attrs_attrs__ if field.init]
-    if names is None or getattr(cls, "__penstock_component__", False):
+    if names is None or getattr(cls, "__penstock_component__", False) or issubclass(cls, type):
+        _components.add(cls)
         return False
     _registered.add(cls)
     fields = tuple(names)

@@ -148,6 +148,8 @@ def test_arrays_of_every_layout() -> None:
         ([1, (2, 3)], SpecError, "entry 1 has the structure (*, *), entry 0 has *"),
         ([{"a": 1}, {"b": 1}], SpecError, "entry 1 has the structure {'b': *}, entry 0 has {'a': *}"),
         ([1, 2, 2.5], SpecError, "entry 2 has dtype float64 where those before have int64; convert"),
+        ([0, 1, 2**63], SpecError, "entry 2 has dtype uint64 where those before have int64; convert"),
+        ([np.zeros(2), np.zeros(2), np.zeros(2, int)], SpecError, "entry 2 has dtype int64 where those before have f"),
         ([1, None], SpecError, "entry 1 has the structure None"),
     ],
     ids=str,

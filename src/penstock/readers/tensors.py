@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock import tree
-from penstock.block import Block, block_from_elements
+from penstock.block import Block, block_from_components, block_from_elements
 from penstock.building import component
 from penstock.columns import (
     Column,
@@ -18,10 +18,13 @@ from penstock.columns import (
 )
 from penstock.errors import SpecError
 from penstock.node import Indices, Source
-from penstock.spec import Spec, array_of_list, spec_of_element, unify
+from penstock.spec import Spec, TensorSpec, array_of_list, spec_of_value, unify
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
+
+_ONE_SPEC = (float, bool, complex, str, bytes)
+"""Classes whose instances all have the same spec."""
 
 
 def from_tensor_slices(cls: type[Dataset[Any]], tensors: Any) -> Dataset[Any]:
@@ -115,26 +118,43 @@ def from_list(cls: type[Dataset[Any]], elements: list[Any]) -> Dataset[Any]:
         raise TypeError(f"from_list(): elements must be a list, but is a {type(elements).__name__}; use list(...)")
     if not elements:
         raise ValueError("from_list(): the list is empty; pass at least one element")
-    _, treedef = tree.flatten(elements[0])
-    specs = []
-    for at, element in enumerate(elements):
-        spec = spec_of_element(element)
-        if spec.treedef != treedef:
-            found = f"entry {at} has the structure {tree.show(spec.treedef)}, entry 0 has {tree.show(treedef)}"
+    flat = [tree.flatten(element) for element in elements]
+    treedef = flat[0][1]
+    for at, (_, other) in enumerate(flat):
+        if other is not treedef and other != treedef:
+            found = f"entry {at} has the structure {tree.show(other)}, entry 0 has {tree.show(treedef)}"
             raise SpecError(f"from_list(): {found}; give all entries one structure")
-        specs.append(spec)
-    block = block_from_elements(elements)
-    leaves = list(specs[0].leaves)
-    for at, spec in enumerate(specs[1:], 1):
-        for place, leaf in enumerate(spec.leaves):
-            wider = unify(leaves[place], leaf)
-            if wider is None:
-                raise SpecError(
-                    f"from_list(): entry {at} has dtype {leaf.dtype} where those before have {leaves[place].dtype}; "
-                    "convert the entries to one dtype"
-                )
-            leaves[place] = wider
-    return cls(TensorSlices(block, "from_list", Spec(treedef, tuple(leaves))))
+    components = [[leaves[place] for leaves, _ in flat] for place in range(treedef.num_leaves)]
+    specs = tuple(_unified_spec(values) for values in components)
+    return cls(TensorSlices(block_from_components(treedef, components, len(flat)), "from_list", Spec(treedef, specs)))
+
+
+def _form(value: Any, at: int) -> Any:
+    """What components with the same spec have in common, told without making that; `at` where only a look tells."""
+    kind = type(value)
+    if kind is np.ndarray and value.dtype.kind != "O":
+        return value.shape, value.dtype
+    if kind in _ONE_SPEC or (kind is int and -(2**63) <= value < 2**63):
+        return kind
+    return at
+
+
+def _unified_spec(values: list[Any]) -> TensorSpec:
+    """The narrowest spec that all these components fit."""
+    first_of: dict[Any, int] = {}
+    for at, value in enumerate(values):
+        first_of.setdefault(_form(value, at), at)
+    found = spec_of_value(values[0])
+    for at in first_of.values():
+        spec = spec_of_value(values[at])
+        wider = unify(found, spec)
+        if wider is None:
+            raise SpecError(
+                f"from_list(): entry {at} has dtype {spec.dtype} where those before have {found.dtype}; "
+                "convert the entries to one dtype"
+            )
+        found = wider
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
