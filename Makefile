@@ -79,7 +79,7 @@ $(VENV)/.installed-package: pyproject.toml | $(VENV)/.created
 	$(call pip_install,$(VENV),--editable .)
 
 $(VENV)/.installed-train: pyproject.toml | $(VENV)/.created
-	$(call pip_install,$(VENV),--editable ".[train]")
+	$(call pip_install,$(VENV),--editable ".[train,text]")
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/.installed-package
 	$(call pip_install,$(VENV),--group test)

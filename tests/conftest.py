@@ -1,9 +1,10 @@
-"""For all tests: Keras's backend, how many examples hypothesis draws, and that no thread is left behind."""
+"""For all tests: Keras and JAX, how many examples hypothesis draws, and that no thread is left behind."""
 
 from __future__ import annotations
 
 import gc
 import os
+import tempfile
 import threading
 import time
 import warnings
@@ -16,6 +17,12 @@ from penstock.parallel import IDLE
 
 # Keras reads this when it is first imported; its own default is TensorFlow.
 os.environ.setdefault("KERAS_BACKEND", "jax")
+
+# So does JAX. The tests compile the same few functions many times over, in several processes; this folder keeps what
+# came of the first time.
+_compiled = tempfile.TemporaryDirectory(prefix="penstock-compiled-")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _compiled.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 # Few examples by hand. No deadline: on a busy machine it would time the neighbours, not penstock.
 settings.register_profile("default", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

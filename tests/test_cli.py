@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from penstock import cli
+from penstock.commands import train
+from penstock.commands.main import parse
+from penstock.commands.training import resume_command
 from penstock.errors import DownloadError
 from penstock.recipes import datasets
 
@@ -84,11 +87,11 @@ class TestWithoutADataSetNamed:
     def trained_on(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names: list[str] = []
 
-        def report_data(arguments: Any, words: Any) -> int:
-            names.append(cli._load(arguments).name)
+        def report_data(arguments: Any) -> int:
+            names.append(train.load(arguments).name)
             return 0
 
-        monkeypatch.setattr(cli, "_train", report_data)
+        monkeypatch.setattr(train, "run", report_data)
         return names
 
     def test_mnist_where_it_can_be_had(self, trained_on: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +161,16 @@ def test_missing_backend_says_what_to_install(tmp_path: Path) -> None:
     ],
 )
 def test_command_that_goes_on_names_the_data_that_was_found(words: list[str], expected: str) -> None:
-    arguments = cli._parser().parse_args(words)
-    found = cli._resume_command(arguments, words, arguments.dataset or "digits")
+    arguments = parse(words)
+    found = resume_command(train.lasting_words(arguments, arguments.dataset or "digits"), arguments.resume)
     assert found == expected
+
+
+@pytest.mark.parametrize("other", ["photos", "text"])
+def test_train_says_where_the_other_commands_are(other: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--epochs", "2", other])
+    assert f"write it before all options: penstock train {other}" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    assert f"penstock train {other} --help" in " ".join(capsys.readouterr().out.split())

@@ -12,7 +12,7 @@ import pytest
 import penstock
 
 # An example may use these without importing them, as the reader of a docstring expects.
-KNOWN_NAMES = {"np": np, "penstock": penstock, "image": penstock.image}
+KNOWN_NAMES = {"np": np, "penstock": penstock, "image": penstock.image, "text": penstock.text}
 FRAMEWORKS = {"jax", "keras", "sklearn", "tensorflow", "torch"}
 MODULES = sorted(
     module.name

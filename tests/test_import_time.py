@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-FRAMEWORKS = {"flax", "jax", "keras", "pandas", "scipy", "sklearn", "tensorflow", "torch"}
+FRAMEWORKS = {"flax", "jax", "keras", "pandas", "scipy", "sklearn", "tensorflow", "tokenizers", "torch"}
 ON_FIRST_USE = {"cloudpickle", "fsspec", "multiprocessing", "numpy.random", "pyarrow", "tqdm"}
 
 USE = """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from penstock import errors as errors
     from penstock import image as image
+    from penstock import text as text
     from penstock.columns import SparseTensor as SparseTensor
     from penstock.dataset import Dataset as Dataset
     from penstock.engine.iterator import DatasetIterator as DatasetIterator
@@ -63,12 +64,13 @@ __all__ = [
     "read_quarantine",
     "retry",
     "substitute",
+    "text",
 ]
 
 
 def __getattr__(name: str) -> Any:
     # Names are imported when first used, so that `import penstock` costs next to nothing.
-    if name in ("errors", "image"):
+    if name in ("errors", "image", "text"):
         return import_module(f"penstock.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'penstock' has no attribute {name!r}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -227,6 +227,12 @@ def checksum(batch: Any) -> int:
             if buffer is not None:
                 found = zlib.crc32(buffer, found)
     return found
+
+
+def checksum_of_schema(about: bytes, fields: Iterable[Any]) -> bytes:
+    """The CRC-32 of what a file says of itself and of its columns, as text."""
+    columns = [f"{field.name} {field.metadata[b'penstock'].decode()}" for field in fields]
+    return str(zlib.crc32("\n".join(columns).encode(), zlib.crc32(about))).encode()
 
 
 def _fixed(form: Form, array: Any, rows: int) -> NDArray[Any]:

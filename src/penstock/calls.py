@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-import os.path
+import os
 import sys
 from collections.abc import Iterable
 from itertools import pairwise
@@ -77,6 +77,17 @@ def seed(method: str, value: Any) -> int | None:
         raise TypeError(f"{method}(): seed must be an integer or None, but is {value!r}") from None
 
 
+def choice(method: str, name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
+    """`value` if it is one of those that are allowed.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{method}(): {name} must be one of {', '.join(map(repr, allowed))}, but is {value!r}")
+    return value
+
+
 def function(method: str, name: str, value: Any) -> Any:
     """`value` if it can be called.
 
@@ -86,6 +97,17 @@ def function(method: str, name: str, value: Any) -> Any:
     if not callable(value):
         raise TypeError(f"{method}(): {name} must be a function, but is {value!r}")
     return value
+
+
+def path(method: str, name: str, value: Any) -> str:
+    """`value` as the text of one path.
+
+    Raises:
+        TypeError: It is no path.
+    """
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(f"{method}(): {name} must be a path, but is {value!r}")
+    return os.fsdecode(value)
 
 
 def parallel(

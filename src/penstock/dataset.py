@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from penstock import ends
-from penstock.engine.memory import Allocator
+from penstock.memory import Allocator
 from penstock.node import Node
 from penstock.options import Options
 from penstock.readers.generator import from_generator
@@ -32,6 +32,7 @@ from penstock.transforms.ignore_errors import ignore_errors
 from penstock.transforms.interleave import interleave
 from penstock.transforms.map import map_
 from penstock.transforms.map_batches import map_batches
+from penstock.transforms.pack import pack
 from penstock.transforms.padded_batch import padded_batch
 from penstock.transforms.prefetch import prefetch
 from penstock.transforms.random_map import random_map
@@ -112,6 +113,7 @@ class Dataset(Generic[T_co]):
     padded_batch = padded_batch
     bucket_by_sequence_length = bucket_by_sequence_length
     batch_by_tokens = batch_by_tokens
+    pack = pack
     window = window
     unbatch = unbatch
 

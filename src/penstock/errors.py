@@ -37,6 +37,10 @@ class DownloadError(PenstockError, OSError):
     """A file could not be fetched from any of its addresses."""
 
 
+class PipelineFileError(PenstockError):
+    """The Python file or module that holds a pipeline raised; the message ends in the traceback, from its code on."""
+
+
 class TooManyErrorsError(PenstockError):
     """More elements of a step failed than its `max_errors` allows; the last error is its `__cause__`."""
 

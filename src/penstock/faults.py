@@ -130,12 +130,13 @@ def quarantine(path: str | os.PathLike[str]) -> Quarantine:
         path: The file, which is made or added to; its folder must exist.
 
     Raises:
+        TypeError: `path` is no path.
         FileNotFoundError: The folder of `path` does not exist.
         IsADirectoryError: `path` is a folder.
 
     See also: read_quarantine, retry, substitute.
     """
-    found = Path(os.path.abspath(os.fspath(path)))
+    found = Path(os.path.abspath(calls.path("quarantine", "path", path)))
     if not found.parent.is_dir():
         raise FileNotFoundError(f"quarantine(): the folder {found.parent} does not exist; create it first")
     if found.is_dir():

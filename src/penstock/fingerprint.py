@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Iterator
 from types import CodeType
@@ -22,7 +23,7 @@ _WHOLE_BYTES = 1 << 24
 _LONGEST_TEXT = 300
 _DRAWN_SEEDS_FROM = 2**32
 _NO_ARGUMENTS = frozenset(
-    ["counter", "pass_number", "settings", "executor", "cell", "facts", "complete", "rows", "is_bound", "pace", "spec"]
+    "counter pass_number settings executor cell facts complete rows is_bound pace spec origin".split()
 )
 
 
@@ -141,7 +142,8 @@ def _globals(function: Any, seen: set[int]) -> list[str]:
     found: list[str] = []
     for name in _names(code):
         value = names.get(name)
-        if isinstance(value, (bool, int, float, complex, str, bytes, np.generic, np.ndarray, tuple)):
+        simple = (bool, int, float, complex, str, bytes, np.generic, np.ndarray, tuple)
+        if isinstance(value, simple) or _has_identity(value):
             found.append(f"{name}={_text(value, set())}")
         elif str(getattr(value, "__module__", "")).partition(".")[0] == package and hasattr(value, "__code__"):
             found.append(f"{name}={_text(value, set())} {_globals(value, seen)}")
@@ -194,9 +196,18 @@ def _text(value: Any, seen: set[int]) -> str:
         return str([len(value), *(_text(part, seen) for part in value[:_SAMPLE_ROWS])])
     code = getattr(value, "__code__", None)
     if isinstance(code, CodeType):
-        captured = (*_captured(value), *(value.__defaults__ or ()))
+        owner = getattr(value, "__self__", None)
+        captured = (*_captured(value), *(value.__defaults__ or ()), *([] if owner is None else [owner]))
         return f"{_text(code, seen)} {[_text(part, seen) for part in captured]}"
-    return type(value).__qualname__
+    if isinstance(value, functools.partial):
+        return _text((value.func, value.args, tuple(value.keywords.items())), seen)
+    return f"{type(value).__qualname__} {value.identity()}" if _has_identity(value) else type(value).__qualname__
+
+
+def _has_identity(value: Any) -> bool:
+    """Whether an object says itself what its results depend on, as those of `penstock.text` do."""
+    # Asked of its class: NumPy as a module has a function of that name.
+    return callable(getattr(type(value), "identity", None))
 
 
 def _captured(function: Any) -> list[Any]:

@@ -98,15 +98,17 @@ def read_quarantine(path: str | os.PathLike[str]) -> list[FailedElement]:
     `Dataset.replay(record)` calls the function again.
 
     Raises:
+        TypeError: `path` is no path.
         FileNotFoundError: There is no such file.
         DataLossError: A line is none of a quarantine file; names it. A last line that was cut off is left out.
 
     See also: quarantine, Dataset.replay.
     """
-    with open(path, "rb") as file:
+    name = calls.path("read_quarantine", "path", path)
+    with open(name, "rb") as file:
         lines = file.read().split(b"\n")
     # What follows the last line's end is a line that was cut off, or nothing.
-    return [_record(line, os.fspath(path), number) for number, line in enumerate(lines[:-1], 1)]
+    return [_record(line, name, number) for number, line in enumerate(lines[:-1], 1)]
 
 
 _FIELDS = frozenset(field.name for field in fields(FailedElement))

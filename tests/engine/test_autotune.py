@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from penstock.engine.autotune import Tuner
+from penstock.engine import autotune
+from penstock.engine.autotune import Climb, Tuner, Window
 from penstock.parallel import AUTOTUNE, Parallel
 
 TUNING_SECONDS = 5.0
@@ -200,6 +201,77 @@ def test_turns_that_take_very_long_make_nobody_go() -> None:
         tuner.waited(STEP_SECONDS)
         tuner.adjust(work, False)
     assert tuner.workers == 8
+
+
+def test_more_workers_that_find_nothing_to_do_go_at_once() -> None:
+    climb = Climb(2)
+    assert climb.wanted(1, Window(100.0, waited=0.9, busy=1.0, computed=0.1)) == 2
+    assert climb.wanted(2, Window(120.0, waited=0.9, busy=0.4, computed=0.1)) == 1
+
+
+def test_fewer_are_not_blamed_for_a_reader_that_has_become_slow() -> None:
+    assert too_many().wanted(6, seen(10.0, busy=0.2)) == 2
+
+
+def seen(speed: float, busy: float = 1.0) -> Window:
+    return Window(speed, waited=0.9, busy=busy, computed=0.01)
+
+
+def too_many() -> Climb:
+    """Twice as many as four were quicker, but by less than they should: six are tried."""
+    climb = Climb(8)
+    assert climb.wanted(4, seen(100.0)) == 8
+    assert climb.wanted(8, seen(130.0)) == 6
+    return climb
+
+
+def test_fewer_are_tried_and_never_more_where_a_third_of_the_workers_is_idle() -> None:
+    climb = Climb(8)
+    wanted = [climb.wanted(8, seen(100.0, busy=0.65))]
+    wanted += [climb.wanted(6, seen(100.0, busy=0.8)) for _ in range(4)]
+    assert wanted == [6, 6, 6, 6, 6]
+    assert climb.wanted(3, seen(100.0, busy=0.65)) == 3
+
+
+def test_fewer_that_are_quicker_stay_and_still_fewer_are_tried() -> None:
+    climb = too_many()
+    assert [climb.wanted(6, seen(140.0)) for _ in range(3)] == [6, 6, 5]
+
+
+def test_more_are_kept_where_fewer_may_be_slower_and_the_climb_goes_on() -> None:
+    climb = too_many()
+    wanted = [climb.wanted(6, seen(129.0)) for _ in range(8)]
+    assert wanted == [6] * 7 + [8]
+    assert climb.wanted(8, seen(130.0)) == 16
+
+
+def test_what_is_done_while_processes_start_is_no_reason_for_more_workers() -> None:
+    work = Simulation()
+    tuner = work.tuner()
+    for _ in range(100):
+        work.now += STEP_SECONDS
+        work.tell(tuner, [0], taken=100.0, busy=1.0)
+        tuner.await_processes()
+        tuner.adjust(work, False)
+        assert tuner.workers == 1
+    work.go_on(tuner, 1.0)
+    assert tuner.workers == 2
+
+
+@pytest.mark.parametrize(("cores", "first", "then"), [(2, 1, 2), (16, 15, 15)])
+def test_processes_start_on_the_cores_that_are_left(
+    monkeypatch: pytest.MonkeyPatch, cores: int, first: int, then: int
+) -> None:
+    monkeypatch.setattr(autotune, "usable_cores", lambda: cores)
+    tuner = Tuner(Parallel(20))
+    assert tuner.at_present == 20
+    tuner.await_processes()
+    assert (tuner.workers, tuner.at_present) == (20, first)
+    tuner.observe(Done(1, 0.02, 0.02, 0.0, thread=1))
+    assert tuner.at_present == then
+    for thread in range(20):
+        tuner.observe(Done(1, 0.02, 0.02, 0.0, thread))
+    assert tuner.at_present == 20
 
 
 class Idle:

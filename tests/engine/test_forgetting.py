@@ -135,3 +135,31 @@ def test_looking_leaves_nothing_either() -> None:
     _ = ds.element_spec
     ds.reduce(0.0, lambda state, x: state + x[0])
     assert arrays.alive == 0
+
+
+def test_the_garbage_collector_may_run_in_a_thread_of_the_iterator_that_it_takes() -> None:
+    began, go, done = threading.Event(), threading.Event(), threading.Event()
+
+    def collects(n: Any) -> Any:
+        if n == 1:
+            began.set()
+            go.wait(20)
+            gc.collect()
+            done.set()
+        return n
+
+    # `prefetch` waits for the map's threads, and one of these would wait for that of `prefetch`.
+    ds = Dataset.range(100).map(collects, num_parallel_calls=2, executor="thread", vectorize=False).prefetch(2)
+    gc.disable()
+    try:
+        iterator = iter(ds)
+        next(iterator)
+        assert began.wait(20)
+        cycle: list[Any] = [iterator]
+        cycle.append(cycle)
+        del iterator, cycle
+        go.set()
+        assert done.wait(20)
+    finally:
+        gc.enable()
+    # Its threads end without a warning, which would be an error here; see the fixture `no_thread_left`.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from penstock import Dataset
-from penstock.engine.memory import Allocator
+from penstock.memory import Allocator
 
 FLOATS = np.dtype(np.float64)
 LARGE = (512, 512)

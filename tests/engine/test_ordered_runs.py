@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,11 +117,62 @@ def test_until_processes_have_started_threads_compute(monkeypatch: pytest.Monkey
         def kill(self) -> None:
             pass
 
-    monkeypatch.setattr(processes, "borrow", Starting)
+    lent = [Starting(), None]
+    monkeypatch.setattr(processes, "borrow_unless_many_start", lent.pop)
     monkeypatch.setattr(processes, "give_back", lambda worker: None)
     step = Dataset.range(3).map(lambda n: n + 1)._node
     block = Dataset.range(3).batch(3)
     workers = remote.Remote(step)  # type: ignore[arg-type]
     meanwhile = values(block)
-    assert workers.apply(None, 0, 0, lambda: meanwhile) is meanwhile  # type: ignore[arg-type, return-value]
+    for _ in range(3):
+        assert workers.apply(None, 0, 0, lambda: meanwhile) is meanwhile  # type: ignore[arg-type, return-value]
+    assert not lent
     workers.close()
+    early = remote.Remote(step, is_early=True)  # type: ignore[arg-type]
+    assert not early.has_started()
+
+
+def test_no_more_processes_start_at_once_than_leave_a_core_for_who_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from penstock.engine import processes
+
+    class Started:
+        def __init__(self, forget: object) -> None:
+            self.starts = True
+
+        def is_starting(self) -> bool:
+            return self.starts
+
+    monkeypatch.setattr(processes, "ProcessWorker", Started)
+    monkeypatch.setattr(processes, "_MOST_STARTING", 2)
+    pool = processes._Pool()
+    first, second = pool.borrow_unless_many_start(), pool.borrow_unless_many_start()
+    assert isinstance(first, Started)
+    assert isinstance(second, Started)
+    assert pool.borrow_unless_many_start() is None
+    assert isinstance(pool.borrow(), Started), "who cannot do without gets one"
+    first.starts = second.starts = False
+    assert isinstance(pool.borrow_unless_many_start(), Started)
+
+
+def test_two_threads_measure_and_then_as_many_work_as_were_asked_for() -> None:
+    ds = Dataset.range(200).map(waiting, num_parallel_calls=1, purity="stateless")
+    with iter(ds) as iterator:
+        values(iterator, 150)
+        (step,) = [step for step in iterator.stats() if step.label.startswith("map")]
+    assert step.workers == 1
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_later_epochs_start_no_thread_and_no_process(executor: Any) -> None:
+    ds = Dataset.range(40).map(lambda n: os.getpid(), num_parallel_calls=2, executor=executor, purity="stateless")
+    processes_before = set(values(ds))
+    threads_before = set(threading.enumerate())
+    for _ in range(3):
+        assert processes_before.issuperset(values(ds))
+        assert threads_before.issuperset(threading.enumerate())
+
+
+def waiting(n: Any) -> Any:
+    """Lets go of the GIL, and so is computed in threads."""
+    time.sleep(0.002)
+    return n

@@ -52,7 +52,7 @@ def test_plans_run_by_index_in_threads_and_say_by_which_library(paths: list[str]
     assert ds[5].shape == ((64, 64, 3) if random else (32, 43, 3))
     assert len(list(ds)) == 24
     said = ds.explain()
-    assert "in threads: penstock.image computes without the GIL" in said
+    assert "in threads: its function is known to compute without the GIL" in said
     assert f"(installed: {libraries.in_use()})" in said
     assert "simplejpeg, OpenCV, Pillow" in said
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from penstock import image
 from penstock.image import decoders
+from penstock.image.kernels import antialiasing_taps
 from tests.image.photographs import difference, encoded, only, photograph
 
 PHOTO = photograph()
@@ -61,6 +62,16 @@ def test_jpeg_is_decoded_no_larger_than_needed(antialias: bool, factors: list[in
     assert used == [*factors, 8]
 
 
+@pytest.mark.parametrize("of_means", [False, True])
+@pytest.mark.parametrize("ratio", [2, 3, 4])
+def test_taps_blur_as_far_as_pixels_and_interpolation_have_not(ratio: float, of_means: bool) -> None:
+    taps = antialiasing_taps(ratio, of_means)
+    places = np.arange(len(taps)) - len(taps) // 2
+    variance = (taps * places**2).sum() + 1 / 6 + (1 / 12 if of_means else 0)
+    assert taps.sum() == pytest.approx(1)
+    assert variance == pytest.approx(ratio**2 / 6, abs=0.07)
+
+
 def test_without_antialiasing_pixels_are_those_of_opencv() -> None:
     expected = cv2.resize(PHOTO, (200, 150), interpolation=cv2.INTER_LINEAR)
     assert np.array_equal(image.resize(PHOTO, (150, 200), antialias=False), expected)
@@ -103,8 +114,12 @@ def test_arrays_that_are_no_images() -> None:
 
 def test_central_crop() -> None:
     assert np.array_equal(image.central_crop(PHOTO, (100, 51)), PHOTO[100:200, 174:225])
-    resized = image.resize(PHOTO, shorter_side=256)
-    assert np.array_equal(image.central_crop(PHOTO, 224, shorter_side=256), resized[16:240, 58:282])
+    for side, size in ((256, 224), (100, 64), (750, 450)):
+        resized = image.resize(PHOTO, shorter_side=side)
+        top, left = ((length - size) // 2 for length in resized.shape[:2])
+        crop = image.central_crop(PHOTO, size, shorter_side=side)
+        # Resizing the part alone rounds some pixels otherwise.
+        assert np.abs(crop.astype(int) - resized[top : top + size, left : left + size]).max() <= 2
     floats = PHOTO.astype(np.float32)
     assert image.central_crop(floats, 10).dtype == np.float32
     with pytest.raises(ValueError, match=r"301 x 301 is larger than the image, of 300 x 400 .*shorter_side=301"):

@@ -19,6 +19,7 @@ from tests.transforms.test_map_batches import CASE as MAP_BATCHES
 from tests.transforms.test_on_error import FILTER as FILTER_ON_ERROR
 from tests.transforms.test_on_error import KEEP as MAP_KEEPING_FAILED
 from tests.transforms.test_on_error import SKIP as MAP_SKIPPING_FAILED
+from tests.transforms.test_pack import CASE as PACK
 from tests.transforms.test_padded_batch import CASE as PADDED_BATCH
 from tests.transforms.test_prefetch import CASE as PREFETCH
 from tests.transforms.test_random_map import CASE as RANDOM_MAP
@@ -41,7 +42,7 @@ CASES = [
     *(FILTER, SHUFFLE, SHUFFLE, SHUFFLE_WHOLE, REPEAT, TAKE, SKIP, SHARD, CONCATENATE, ZIP),
     *(IGNORE_ERRORS, FILTER_ON_ERROR, MAP_KEEPING_FAILED, MAP_SKIPPING_FAILED),
     *(FLAT_MAP, INTERLEAVE, BATCH, UNBATCH),
-    *(PADDED_BATCH, BUCKET_BY_SEQUENCE_LENGTH, BATCH_BY_TOKENS, WINDOW),
+    *(PADDED_BATCH, BUCKET_BY_SEQUENCE_LENGTH, BATCH_BY_TOKENS, PACK, WINDOW),
     *(SCAN, TAKE_WHILE, UNIQUE, CHOOSE_FROM_DATASETS, SAMPLE_FROM_DATASETS),
     *(CACHE, PREFETCH, APPLY),
 ]

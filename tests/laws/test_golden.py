@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penstock import Dataset
+from penstock import Dataset, text
 
 FOLDER = Path(__file__).parent / "golden"
 ELEMENTS = 24
@@ -39,6 +39,14 @@ def jittered(n: Any, rng: Any) -> Any:
 
 def doubled(n: Any) -> Any:
     return n * 2
+
+
+def counted(n: Any) -> Any:
+    return np.arange(n * n % 7) + 10 * n
+
+
+def weighed(row: Any) -> Any:
+    return (row["tokens"] * np.arange(1, 9)).sum() + row["segment_ids"].sum() * 10**6
 
 
 PIPELINES: dict[str, Callable[[], Dataset[Any]]] = {
@@ -75,6 +83,13 @@ PIPELINES: dict[str, Callable[[], Dataset[Any]]] = {
     ),
     "scan and unique": lambda: (
         Dataset.range(60).map(lambda n: n % 37).unique().scan(0, lambda total, n: (total + n, n))
+    ),
+    "pack": lambda: Dataset.range(90).map(counted).pack(8).map(weighed),
+    "pack, first_fit": lambda: Dataset.range(90).map(counted).pack(8, "first_fit", open_rows=3).map(weighed),
+    "pack, best_fit": lambda: Dataset.range(90).map(counted).pack(8, "best_fit", open_rows=3).map(weighed),
+    "mix": lambda: text.mix({"a": Dataset.range(9), "b": Dataset.range(100, 120)}, {"a": 1, "b": 2.5}),
+    "mix by a schedule": lambda: text.mix(
+        {"a": Dataset.range(9), "b": Dataset.range(100, 120)}, lambda step: (step % 5 + 1, 3)
     ),
     "unbatch": lambda: Dataset.range(40).batch(7).unbatch().enumerate().map(lambda number, n: number * 100 + n),
 }

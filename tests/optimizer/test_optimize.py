@@ -37,7 +37,6 @@ REWRITES: dict[str, tuple[Dataset[Any], list[str]]] = {
     ),
     "repeat(1) is dropped": (RANGE.repeat(1), ["Range"]),
     "shuffle(1) is dropped": (RANGE.shuffle(1), ["Range"]),
-    "prefetch(0) is dropped": (RANGE.prefetch(0), ["Range"]),
     "zip of one is dropped": (Dataset.zip(RANGE), ["Range"]),
 }
 

@@ -125,6 +125,7 @@ def test_folders_without_images_are_refused_when_built(given: Any, kind: type[Ex
         (["a", "b", "b"], ValueError, "a name comes twice"),
         ("ab", TypeError, "must be a list of names"),
         ([0, 1], TypeError, "must be a list of names"),
+        (5, TypeError, "must be a list of names"),
     ],
 )
 def test_class_names_name_each_folder_once(names: Any, kind: type[Exception], told: str) -> None:

@@ -219,3 +219,27 @@ def test_nothing_but_broken_lines_has_no_spec_and_an_empty_file_no_element() -> 
 def test_wrong_arguments_are_refused_when_built(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(TypeError, match=told):
         Dataset.from_json_lines(written(b'{"a": 1}'), **wrong)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("3", "the line is 3, but an object was expected"),
+        ("[1]", r"the line is \[1\], but an object was expected"),
+        ('{"a": 1, "b": {"c": null}}', r"since component\['b'\]\['c'\] is null; declare"),
+        ('{"a": [{"b": 1}]}', r"since component\['a'\] is \[{'b': 1}\]; .* map\(\) the lines of from_text"),
+        ('{"a": [[1], [2, 3]]}', r"since component\['a'\] is \[\[1\], \[2, 3\]\]"),
+        ("{}", "since it has no keys"),
+        ("[", "Expecting value in column 2; each line must hold a whole object, but this one only begins"),
+        ("{", "in column 2; each line must hold a whole object, but this one only begins"),
+    ],
+)
+def test_lines_of_which_no_spec_can_be_made(line: str, told: str) -> None:
+    with pytest.raises((SpecError, DataLossError), match=told):
+        next(iter(Dataset.from_json_lines(written(line.encode()))))
+
+
+@pytest.mark.parametrize("wrong", [5, True, "a", [], [1]])
+def test_columns_that_are_no_list_of_keys(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="columns must be a list of keys, but is"):
+        Dataset.from_json_lines(written(b'{"a": 1}'), columns=wrong)

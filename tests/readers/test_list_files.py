@@ -102,5 +102,43 @@ def test_urls_and_folders_inside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [{"file_pattern": 3}, {"file_pattern": np.arange(2)}, {"shuffle": 1}, {"seed": "a"}])
 def test_wrong_arguments_are_refused_when_built(wrong: dict[str, Any]) -> None:
-    with pytest.raises(TypeError, match=rf"(list_files|shuffle)\(\): {next(iter(wrong))} must"):
+    with pytest.raises(TypeError, match=rf"list_files\(\): {next(iter(wrong))} must"):
         Dataset.list_files(**{"file_pattern": f"{folder()}/*", **wrong})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("~/no such file", r"write os\.path\.expanduser"),
+        ("/no such folder/{a,b}.txt", "braces stand for themselves here: write a list"),
+        (Path("s3://bucket/a.txt"), "a URL begins with 's3://', of which pathlib.Path takes a slash"),
+        ("C:/no such file", "check the path and the pattern"),
+    ],
+)
+def test_what_matches_nothing_is_told_what_to_write(pattern: Any, told: str) -> None:
+    with pytest.raises(FileNotFoundError, match=rf"^list_files\(\): no file matches .*{told}"):
+        Dataset.list_files(pattern)
+
+
+def test_a_url_that_cannot_be_opened_is_named() -> None:
+    with pytest.raises(ValueError, match=r"'nope://a' cannot be opened: Protocol not known"):
+        Dataset.list_files("nope://a")
+
+
+def test_names_that_look_like_something_else(tmp_path: Path) -> None:
+    names = ["a b%20c", "a::b", "file:x", "#a", "[a]", "s?*", "ä漢", "{a,b}", "~a"]
+    for name in names:
+        (tmp_path / name).write_text(name)
+        assert values(Dataset.list_files(tmp_path / name)) == [str(tmp_path / name)]
+        assert values(Dataset.from_text(tmp_path / name)) == [name]
+    assert sorted(values(Dataset.from_text(tmp_path / "*"))) == sorted(names)
+
+
+def test_a_name_that_is_no_text_at_all(tmp_path: Path) -> None:
+    path = bytes(tmp_path) + b"/\xff"
+    try:
+        with open(path, "wb") as file:
+            file.write(b"here")
+    except OSError:
+        pytest.skip("this system has no such names")
+    assert values(Dataset.from_text(path)) == values(Dataset.from_text(tmp_path / "*")) == ["here"]

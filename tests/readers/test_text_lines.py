@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,26 @@ def test_a_file_that_became_shorter_is_no_silent_end(tmp_path: Path) -> None:
         next(resumed)
 
 
+@pytest.mark.parametrize("settings", [None, 2])
+@pytest.mark.parametrize("left", [b"one\n", None])
+def test_a_file_that_is_shorter_than_the_state_takes_nothing_of_the_next(
+    left: bytes | None, settings: int | None, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "1.txt", tmp_path / "2.txt"
+    first.write_text("".join(f"{n}\n" for n in range(30_000)))
+    second.write_text("other\n" * 30_000)
+    ds = Dataset.from_text(tmp_path / "*.txt", num_parallel_reads=settings)
+    with iter(ds) as elements:
+        assert list(islice(elements, 25_000))[-1] == "24999"
+        state = elements.state_dict()
+    first.unlink() if left is None else first.write_bytes(left)
+    told = rf"No such file.*{first}" if left is None else rf"{first} is to be read from byte .* ends at byte 4; it was"
+    with iter(ds) as resumed:
+        resumed.load_state_dict(state)
+        with pytest.raises((DataLossError, FileNotFoundError), match=told):
+            next(resumed)
+
+
 @pytest.mark.parametrize("compression", PACKED)
 def test_a_position_behind_the_end_of_a_file_is_an_error(compression: str | None) -> None:
     reader = reader_laws.reader_of(TextLineDataset(written(PACKED[compression](b"one\n")), compression))
@@ -312,3 +333,21 @@ def test_reading_ahead_keeps_the_order_of_many_files(calls: int) -> None:
     resumed = iter(Dataset.from_text(names))
     resumed.load_state_dict(elements.state_dict())
     assert list(resumed) == list(elements) == expected[7:]
+
+
+@pytest.mark.parametrize("wrong", [{"encoding": 3}, {"errors": None}, {"errors": 3}])
+def test_encodings_and_handlers_that_are_no_text(wrong: dict[str, Any]) -> None:
+    for build in (TextLineDataset, Dataset.from_text):
+        with pytest.raises(TypeError, match=rf"\(\): {next(iter(wrong))} must be text, such as"):
+            build(written(b"a"), **wrong)
+
+
+def test_a_pattern_where_names_are_wanted(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        list(TextLineDataset(tmp_path / "*.txt"))
+    assert any("Dataset.from_text() takes patterns" in note for note in caught.value.__notes__)
+
+
+def test_a_suffix_that_is_not_true() -> None:
+    with pytest.raises(DataLossError, match=r"is no gzip file: it begins with b'plain'; is its suffix, or"):
+        list(Dataset.from_text(written(b"plain", ".gz")))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from penstock.recipes.models import ConvBlock, build_model
-from penstock.recipes.training.settings import STYLES
+from penstock.recipes.small_images.settings import STYLES
 
 IMAGES = np.random.default_rng(0).random((5, 8, 8, 1), np.float32)
 

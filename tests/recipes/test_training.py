@@ -16,10 +16,10 @@ import pytest
 
 from penstock.errors import DataLossError, StateError
 from penstock.recipes import datasets
+from penstock.recipes.small_images.settings import STYLES, SmallImageSettings
 from penstock.recipes.training.checkpoint import Checkpoint, read_checkpoint, replacing, write_checkpoint
-from penstock.recipes.training.run import train
 from penstock.recipes.training.session import StepClock, checkpoint_path
-from penstock.recipes.training.settings import LOOPS, STYLES, Settings
+from penstock.recipes.training.settings import LOOPS
 from tests.recipes.training_runs import (
     EPOCHS,
     NUM_STEPS,
@@ -30,6 +30,7 @@ from tests.recipes.training_runs import (
     logged_losses,
     paused_process,
     short_run,
+    train,
 )
 
 BACKEND = keras.backend.backend()
@@ -63,16 +64,18 @@ def whole_run(loop: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("loop", LOOPS)
 def test_reaches_97_percent_on_digits(style: str, loop: str, tmp_path: Path) -> None:
-    settings = Settings("digits", tmp_path, style=style, loop=loop, backend=BACKEND, epochs=5)
+    settings = SmallImageSettings(
+        dataset="digits", save_dir=tmp_path, style=style, loop=loop, backend=BACKEND, epochs=5
+    )
     data = datasets.load("digits")
     result = train(settings, data, progress=False)
-    assert result.test_accuracy >= 0.97
+    assert result.outcome >= 0.97
     assert result.num_steps == len(logged_losses(tmp_path)) == 5 * 45
     assert len(result.history) == 5
     assert 0 < result.waiting_share < 1
     loaded = keras.saving.load_model(result.model_path)
     logits = keras.ops.convert_to_numpy(loaded(data.test_images[..., None] / np.float32(255), training=False))
-    assert (logits.argmax(axis=-1) == data.test_labels).mean() == pytest.approx(result.test_accuracy)
+    assert (logits.argmax(axis=-1) == data.test_labels).mean() == pytest.approx(result.outcome)
 
 
 class TestResume:
@@ -111,7 +114,7 @@ class TestResume:
             train(short_run(tmp_path / "cut", loop=loop), few_digits(), progress=False, on_step=crash_at(8))
         found = train(short_run(tmp_path / "cut", loop=loop), few_digits(), resume=True, progress=False)
         assert found.history == expected.history
-        assert found.test_accuracy == expected.test_accuracy
+        assert found.outcome == expected.outcome
 
     def test_run_that_ended_goes_on_with_more_epochs(self, loop: str, whole_run: list[str], tmp_path: Path) -> None:
         train(short_run(tmp_path, loop=loop, epochs=1), few_digits(), progress=False)

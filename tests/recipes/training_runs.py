@@ -12,11 +12,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.recipes import datasets
 from penstock.recipes.datasets import ImageData, load
-from penstock.recipes.training.settings import Settings
+from penstock.recipes.small_images.settings import SmallImageSettings
+
+if TYPE_CHECKING:
+    from penstock.recipes.training.run import Result
 
 ROOT = Path(__file__).parents[2]
 NUM_IMAGES = 144
@@ -33,10 +36,24 @@ def few_digits() -> ImageData:
     return replace(digits, train_images=digits.train_images[:NUM_IMAGES], train_labels=digits.train_labels[:NUM_IMAGES])
 
 
-def short_run(save_dir: Path, **changes: Any) -> Settings:
-    backend = os.environ["KERAS_BACKEND"]
-    options = {"style": "nested", "backend": backend, "epochs": EPOCHS, "batch_size": ROWS, "save_every": SAVE_EVERY}
-    return Settings("digits", save_dir, seed=11, **{**options, **changes})
+def short_run(save_dir: Path, **changes: Any) -> SmallImageSettings:
+    options = {
+        "dataset": "digits",
+        "style": "nested",
+        "backend": os.environ["KERAS_BACKEND"],
+        "epochs": EPOCHS,
+        "batch_size": ROWS,
+        "seed": 11,
+        "save_every": SAVE_EVERY,
+    }
+    return SmallImageSettings(save_dir=save_dir, **{**options, **changes})
+
+
+def train(settings: SmallImageSettings, data: ImageData, **options: Any) -> Result[float]:
+    from penstock.recipes.small_images.job import SmallImageJob
+    from penstock.recipes.training import run
+
+    return run.train(SmallImageJob(settings, data), **options)
 
 
 def logged_losses(save_dir: Path) -> list[str]:
@@ -80,14 +97,14 @@ def main() -> int:
     pause_at = int(os.environ.get("PAUSE_AT", "0"))
     train = run.train
 
-    def train_and_pause(settings: Settings, data: ImageData, **options: Any) -> run.Result:
+    def train_and_pause(job: Any, **options: Any) -> run.Result[Any]:
         def pause(step: int, loss: float) -> None:
             if step == pause_at:
                 sys.stdout.write(f"{PAUSED}\n")
                 sys.stdout.flush()
                 sys.stdin.readline()
 
-        return train(settings, data, on_step=pause, **options)
+        return train(job, on_step=pause, **options)
 
     run.train = train_and_pause
     datasets.load = lambda *_, **__: few_digits()

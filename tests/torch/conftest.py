@@ -6,6 +6,9 @@ import pytest
 pytest.register_assert_rewrite(
     "tests.integrations.test_keras",
     "tests.recipes.test_models",
+    "tests.recipes.test_photos",
+    "tests.recipes.language_model.test_job",
     "tests.recipes.test_training",
+    "tests.recipes.test_transformer",
     "tests.recipes.training_runs",
 )

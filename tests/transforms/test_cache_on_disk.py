@@ -150,7 +150,7 @@ def test_rows_of_many_record_batches_by_index(
 
 def test_what_cannot_be_written_is_refused_with_its_name(tmp_path: Path) -> None:
     ds = Dataset.range(3).map(lambda n: {"x": object()}).cache(tmp_path / "a")
-    with pytest.raises(SpecError, match=r"^cache\(\): component\['x'\] is a object .*cannot be written to a file; map"):
+    with pytest.raises(SpecError, match=r"^cache\(\): component\['x'\] holds object, which cannot be written .*; map"):
         next(iter(ds))
     assert left_in(tmp_path) == []
 
@@ -276,6 +276,14 @@ def test_a_seed_that_was_drawn_is_no_difference(tmp_path: Path) -> None:
     resumed = iter(Dataset.range(50).shuffle(50).cache(tmp_path / "a"))
     resumed.load_state_dict(elements.state_dict())
     assert values(resumed) == first[20:]
+
+
+def test_the_line_that_made_a_source_is_no_difference(tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("a\nb\n")
+    first = Dataset.from_text(tmp_path / "lines.txt").cache(tmp_path / "elements")
+    assert values(first) == ["a", "b"]
+    later = Dataset.from_text(tmp_path / "lines.txt").cache(tmp_path / "elements")
+    assert values(later) == ["a", "b"]
 
 
 def test_a_deleted_file_is_written_anew(tmp_path: Path) -> None:

@@ -242,3 +242,12 @@ def test_workers_fail_as_one_call_after_another_does(path: Path, executor: str) 
     found = penstock.read_quarantine(path)
     told = [(record.function, record.position, record.error_type, record.pickled) for record in records]
     assert [(record.function, record.position, record.error_type, record.pickled) for record in found] == told
+
+
+@pytest.mark.parametrize("wrong", [None, 1, True, ["a"]])
+def test_what_is_no_path_is_refused(wrong: Any) -> None:
+    # A number would be taken for an open file, and that closed.
+    with pytest.raises(TypeError, match=r"^quarantine\(\): path must be a path, but is"):
+        penstock.quarantine(wrong)
+    with pytest.raises(TypeError, match=r"^read_quarantine\(\): path must be a path, but is"):
+        penstock.read_quarantine(wrong)

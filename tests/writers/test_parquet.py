@@ -15,6 +15,7 @@ from penstock import Dataset, TensorSpec
 from penstock.errors import SpecError
 from penstock.testing import observe, same
 from penstock.writers import parquet as writer
+from tests.corners import Counting
 
 NUMBERS = ["bool", "int8", "uint16", "int32", "int64", "float16", "float32", "float64", "M8[us]", "M8[D]", "m8[ns]"]
 
@@ -126,7 +127,27 @@ def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
         rows.repeat().to_parquet(tmp_path / "a.parquet")
     with pytest.raises(ValueError, match="row_group_rows must be at least 1"):
         rows.to_parquet(tmp_path / "a.parquet", row_group_rows=0)
-    with pytest.raises(TypeError, match="path must"):
-        rows.to_parquet(3)
-    with pytest.raises(FileNotFoundError):
+    for wrong in (3, None, True, ["a"]):
+        with pytest.raises(TypeError, match=r"to_parquet\(\): path must be a path, but is"):
+            rows.to_parquet(wrong)
+
+
+def test_where_nothing_can_be_written_nothing_is_computed(tmp_path: Path) -> None:
+    seen = Counting()
+    rows = Dataset.range(3).map(lambda n: {"n": seen(n)})
+    with pytest.raises(FileNotFoundError, match=r"the folder .*no folder does not exist; create it first"):
         rows.to_parquet(tmp_path / "no folder" / "a.parquet")
+    with pytest.raises(IsADirectoryError, match=r"is a folder; give the name of a file in it"):
+        rows.to_parquet(tmp_path)
+    assert seen.seen == []
+
+
+def test_what_fails_in_writing_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer, "_write", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        Dataset.range(3).map(lambda n: {"n": n}).to_parquet(tmp_path / "a.parquet")
+    assert caught.value.__notes__ == [f"in to_parquet(), writing {tmp_path / 'a.parquet'}"]
+    assert list(tmp_path.iterdir()) == []

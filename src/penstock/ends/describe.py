@@ -1,12 +1,9 @@
-"""What is known of a dataset: cardinality, spec, plan, and how it looks."""
+"""What is known of a dataset: cardinality, spec and plan."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
-from penstock import tree
 from penstock.depth import ask
 from penstock.ends.run import peek, prepare
 from penstock.engine.pass_facts import pass_facts
@@ -67,7 +64,19 @@ def _spec(self: Dataset[Any]) -> Spec:
             raise CardinalityError(
                 "element_spec: the dataset is empty, so its spec is unknown; declare output_signature"
             )
-        spec = self._found_spec = _relaxed(spec_of_element(elements[0]), ask(self._node, _are_surely_batches, optimize))
+        spec = _remember_spec(self, elements[0])
+    return spec
+
+
+def seen_spec(self: Dataset[Any], first: Any) -> Spec | None:
+    """The spec, found in the first element where it is not known; None if that is None, too."""
+    spec = _known(self) or self._found_spec
+    return _remember_spec(self, first) if spec is None and first is not None else spec
+
+
+def _remember_spec(self: Dataset[Any], element: Any) -> Spec:
+    are_batches = ask(self._node, _are_surely_batches, optimize)
+    spec = self._found_spec = _relaxed(spec_of_element(element), are_batches)
     return spec
 
 
@@ -106,31 +115,10 @@ def explain(self: Dataset[Any]) -> str:
 
 def show(self: Dataset[Any]) -> str:
     """The last step, the spec as far as it is known, and the cardinality."""
+    return f"<Dataset {self._node.signature()}: {show_size(self)}, {show_spec(_known(self))}>"
+
+
+def show_size(self: Dataset[Any]) -> str:
+    """The cardinality in words."""
     number = cardinality(self)
-    size = {INFINITE: "endless", UNKNOWN: "unknown length"}.get(number, f"{number} elements")
-    return f"<Dataset {self._node.signature()}: {size}, {show_spec(_known(self))}>"
-
-
-def show_html(self: Dataset[Any]) -> str:
-    """A table of the first elements, for notebooks; computes no more than those."""
-    from html import escape  # only notebooks need it
-
-    try:
-        elements = peek(self, 5)
-    except Exception as error:
-        return f"<pre>{escape(show(self))}\n{escape(repr(error))}</pre>"
-    rows = []
-    for number, element in enumerate(elements):
-        leaves, _ = tree.flatten(element)
-        cells = "".join(f"<td>{escape(_short(leaf))}</td>" for leaf in leaves)
-        rows.append(f"<tr><th>{number}</th>{cells}</tr>")
-    names = tree.paths(tree.flatten(elements[0])[1]) if elements else []
-    header = "".join(f"<th>{escape(name or 'element')}</th>" for name in names)
-    return f"<p>{escape(show(self))}</p><table><tr><th></th>{header}</tr>{''.join(rows)}</table>"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, np.ndarray) and value.size > 8:
-        return f"{value.dtype} array of shape {value.shape}"
-    text = str(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return {INFINITE: "endless", UNKNOWN: "unknown length"}.get(number, f"{number} elements")

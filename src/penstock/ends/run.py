@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls, tree
 from penstock.depth import SHORT_PLAN_STEPS, ask, refuse_too_deep, too_deep
 from penstock.engine.iterator import DatasetIterator, Prepare
 from penstock.engine.pass_facts import pass_facts
+from penstock.errors import TooManyErrorsError
 from penstock.fingerprint import fingerprint
 from penstock.node import Node
 from penstock.optimizer.optimize import optimize
@@ -155,18 +157,36 @@ def as_numpy_iterator(self: Dataset[T]) -> DatasetIterator[T]:
 
 def peek(self: Dataset[T], count: int) -> list[T]:
     """The first elements, without counting as a pass, in this thread, reading as little as there is."""
-    facts = pass_facts(self._node, 0)
+    with _quiet_iterator(self) as elements:
+        return [element for _, element in zip(range(count), elements, strict=False)]
+
+
+def glance(self: Dataset[T]) -> Generator[tuple[T | None, Exception | None], None, None]:
+    """Elements as `peek` gives them, or the error that stands in an element's place."""
+    with _quiet_iterator(self) as elements:
+        while True:
+            try:
+                yield next(elements), None
+            except StopIteration:
+                return
+            except Exception as error:
+                yield None, error
+                # Where not an element failed but the step that makes them, or too many did, it would go on so for ever.
+                if elements._block is None or isinstance(error, TooManyErrorsError):
+                    return
+
+
+def _quiet_iterator(self: Dataset[T]) -> DatasetIterator[T]:
     elements = DatasetIterator[T](
         self._node,
         _prepare_without_threads,
-        facts,
+        pass_facts(self._node, 0),
         fingerprint=fingerprint,
         allocator=self._allocator,
         options=self._options,
     )
     elements._grows = False
-    with elements:
-        return [element for _, element in zip(range(count), elements, strict=False)]
+    return elements
 
 
 def head(self: Dataset[T], count: int = 5) -> list[T]:

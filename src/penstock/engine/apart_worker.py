@@ -17,13 +17,13 @@ from penstock.engine.background import Found, Producer
 from penstock.engine.block_form import Arrays, Form
 from penstock.engine.error_form import PackedError, pack_error
 from penstock.engine.measured import PlanMeasures
-from penstock.engine.memory import Allocator
 from penstock.engine.portable_plan import load_plan
 from penstock.engine.process_worker import flush_output, pack_rows
 from penstock.engine.run import Prepare, RunContext, open_node
 from penstock.engine.surroundings import take_over
 from penstock.engine.transport import Channel
 from penstock.faults import FaultCounts
+from penstock.memory import Allocator
 from penstock.node import Node, State
 from penstock.options import Options
 from penstock.plan import walk

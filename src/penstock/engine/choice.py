@@ -19,6 +19,10 @@ _SHORT_SECONDS = 1e-6
 _CHEAP_SECONDS_PER_BLOCK = 0.002
 _CHEAP_SECONDS_PER_BYTE = 2e-9
 """What computing a byte of the result may take beside copying it, which no worker makes quicker."""
+_DEAR_ROW_SECONDS = 0.0003
+"""What reads a file takes the GIL several times for each row, and threads get in each other's way over quicker rows
+(bench_png_files.py)."""
+_KNOWN = "its function is known to compute without the GIL"
 _BLOCK_ROWS = 4096
 _FEW_ROWS = 256
 
@@ -71,8 +75,8 @@ class Choice:
             self._decide("thread", "this Python has no GIL")
         elif self._step.purity is Purity.STATEFUL:
             self._decide("thread", "the function may have effects, which have to be seen in this process")
-        elif self._step.lets_go_of_gil:
-            self._decide("thread", "penstock.image computes without the GIL")
+        elif self._step.lets_go_of_gil and self._step.purity is Purity.PURE:
+            self._decide("thread", _KNOWN)
         elif usable_cores() == 1:
             self._decide("thread", "there is one core")
 
@@ -81,7 +85,9 @@ class Choice:
         self._observed += 1
         if self._observed <= _WARM_UP_RUNS:
             return
-        if self._step.is_vectorised and run.rows >= _FEW_ROWS:
+        if self._step.lets_go_of_gil and run.cpu_seconds >= _DEAR_ROW_SECONDS * run.rows:
+            self._decide("thread", _KNOWN)
+        elif self._step.is_vectorised and run.rows >= _FEW_ROWS:
             self._decide_for_blocks(run)
         elif run.seconds < _LONG_ENOUGH_SECONDS and run.rows < _BLOCK_ROWS:
             return

@@ -32,11 +32,12 @@ class Run:
         began, seconds, cpu_seconds: When a worker took it, for how long, and how long that thread computed.
         starved_seconds: How long that thread would have computed, but had no core.
         thread: The identifier of that thread.
+        is_makeshift: Whether that thread computed it since its process had not started.
     """
 
     __slots__ = (
-        *("before", "began", "block", "cpu_seconds", "error", "first", "is_done", "num_bytes", "result", "rows"),
-        *("seconds", "skip", "starved_seconds", "thread"),
+        *("before", "began", "block", "cpu_seconds", "error", "first", "is_done", "is_makeshift", "num_bytes"),
+        *("result", "rows", "seconds", "skip", "starved_seconds", "thread"),
     )
 
     def __init__(self, first: int, block: Block | None, rows: int, before: State, skip: int = 0) -> None:
@@ -54,6 +55,7 @@ class Run:
         self.seconds = 0.0
         self.cpu_seconds = 0.0
         self.starved_seconds = 0.0
+        self.is_makeshift = False
 
     def work(self, apply: Callable[[Block, int], Block]) -> None:
         """Let `apply` make the result, in this thread."""
@@ -104,7 +106,8 @@ class Crew:
         while self.size < size:
             self.size += 1
             self._started += 1
-            threads.start(partial(_serve, self._tasks, self._left, weakref.ref(self)), f"penstock-{self._name}")
+            serve = partial(_serve, self._tasks, weakref.ref(self))
+            threads.start(serve, f"penstock-{self._name}", partial(self._left.put, None))
         while self.size > size:
             self.size -= 1
             self._tasks.put(None)
@@ -175,14 +178,11 @@ class Crew:
         return not self.is_closed
 
 
-def _serve(tasks: SimpleQueue[Run | None], left: SimpleQueue[None], crew: weakref.ref[Crew]) -> None:
+def _serve(tasks: SimpleQueue[Run | None], crew: weakref.ref[Crew]) -> None:
     # While it waits, a thread keeps no operator that nobody reads from any more, nor what it has computed.
-    try:
-        while True:
-            run = tasks.get()
-            employer = crew()
-            if run is None or employer is None or not employer._perform(run):
-                return
-            del run, employer
-    finally:
-        left.put(None)
+    while True:
+        run = tasks.get()
+        employer = crew()
+        if run is None or employer is None or not employer._perform(run):
+            return
+        del run, employer

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from penstock import calls
 from penstock.block import Block
+from penstock.engine import threads
 from penstock.engine.measured import PlanMeasures
-from penstock.engine.memory import Allocator
 from penstock.engine.run import RunContext, open_node
 from penstock.engine.saved_state import VERSION, check_form, compare, facts_to_restore
 from penstock.errors import StateError
+from penstock.memory import Allocator
 from penstock.node import Node, Operator, State, advance
 from penstock.options import Options
 from penstock.plan import demand_is_exact
@@ -200,7 +201,7 @@ class DatasetIterator(Generic[T_co]):
     def __del__(self) -> None:
         # No weakref.finalize: it would hold the operator, which holds errors, whose tracebacks may hold this iterator.
         if getattr(self, "_operator", None) is not None:
-            self.close()
+            threads.outside(self.close, "penstock-close")
 
     def state_dict(self) -> dict[str, Any]:
         """Where the iterator is, after the last element that it handed out, as a JSON tree.

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from penstock.block import Block
+from penstock.engine import threads
 from penstock.engine.autotune import Tuner
 from penstock.engine.choice import Choice
 from penstock.engine.crew import Crew, Run
@@ -47,6 +48,7 @@ class OrderedOperator:
         is_row_by_row: Whether row i out is of row i in, so that rows are skipped without working on them.
         unit: Rows of a run are a multiple of this, but for the last.
         is_sent: Whether the whole step goes to processes where these are chosen; else it sees to that itself.
+        has_started: Whether the processes of the calling thread have; those that the whole step goes to, if not given.
         patience: Watches over the runs; where the step is not sent, over its calls in processes too.
     """
 
@@ -61,6 +63,7 @@ class OrderedOperator:
         is_row_by_row: bool,
         unit: int = 1,
         is_sent: bool = True,
+        has_started: Callable[[], bool] | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._step = step
@@ -93,7 +96,8 @@ class OrderedOperator:
         self._tuner = Tuner(settings, options.cpu_budget)
         self._most_waiting_bytes = options.memory_budget_bytes or _MOST_WAITING_BYTES
         self._patience = patience or Patience(step, options.element_timeout_seconds, unit)
-        self._remote = Remote(step, unit, self._patience, in_order=settings.deterministic)
+        self._remote = Remote(step, unit, self._patience, in_order=settings.deterministic, is_early=not self._pace.way)
+        self._has_started = has_started or self._remote.has_started
 
     def next_block(self, rows: int) -> Block | None:
         self._wanted_rows = rows
@@ -123,7 +127,7 @@ class OrderedOperator:
         if self._settings.calls == AUTOTUNE and self._pace.way in ("thread", "process"):
             self._tuner.adjust(self._crew, self._is_full())
         while not self._ended:
-            if self._flow.is_slow(self._tuner.workers):
+            if self._flow.is_slow(self._tuner.at_present):
                 self._collect(wait=False)
                 run = self._next_done()
                 if run is not None:
@@ -147,7 +151,7 @@ class OrderedOperator:
             run.work(self._apply)
             self._finish(run)
         else:
-            self._crew_of(self._choice.workers or self._tuner.workers).submit(run)
+            self._crew_of(self._choice.workers or self._tuner.at_present).submit(run)
             self._unfinished += 1
 
     def _has_room(self) -> bool:
@@ -157,17 +161,17 @@ class OrderedOperator:
             return self._choice.wants_more(self._unfinished)
         if self._order and self._order[0] >= self._next:
             return True  # nothing can be handed over before that run
-        return self._unfinished < self._tuner.workers * self._flow.runs_per_worker and not self._is_full()
+        return self._unfinished < self._tuner.at_present * self._flow.runs_per_worker and not self._is_full()
 
     def _is_full(self) -> bool:
         waiting = len(self._runs) - self._unfinished
-        most = self._tuner.workers * (self._flow.runs_per_worker + _WAITING_PER_WORKER)
+        most = self._tuner.at_present * (self._flow.runs_per_worker + _WAITING_PER_WORKER)
         return waiting > most or self._waiting_bytes > self._most_waiting_bytes
 
     def _crew_of(self, workers: int) -> Crew:
         if self._crew is None:
             self._crew = Crew(self._step.signature(), self._work)
-        if self._crew.size < workers:
+        if self._crew.size != workers:  # two have measured, however many are to work
             self._crew.resize(workers)
         return self._crew
 
@@ -197,24 +201,21 @@ class OrderedOperator:
 
     def _work(self, run: Run) -> None:
         """Called in a thread of the crew."""
-        if self._pace.way == "process" and self._is_sent:
-            run.work(self._apply_in_process)
-            # What the process computed counts as computing.
-            run.cpu_seconds = run.seconds
-        elif self._pace.way == "process":
-            run.work(self._apply)
-        else:
-            run.work(self._apply_in_thread)
+        if self._pace.way != "process":
+            return run.work(self._apply_in_thread)
+        run.work(partial(self._apply_apart, run))
+        run.cpu_seconds = run.seconds  # what the process computed counts as computing
 
-    def _apply_in_process(self, block: Block, first: int) -> Block:
+    def _apply_apart(self, run: Run, block: Block, first: int) -> Block:
         # Nobody asked for processes in particular: until they have started, threads do what they can.
-        meanwhile = None if self._settings.executor == "process" else partial(self._apply_in_thread, block, first)
-        return self._remote.apply(block, self._context.epoch, first, meanwhile)
+        run.is_makeshift = self._settings.executor != "process" and not self._has_started()
+        if run.is_makeshift or not self._is_sent:
+            return (self._apply_in_thread if self._is_sent else self._apply)(block, first)
+        return self._remote.apply(block, self._context.epoch, first)
 
     def _apply_in_thread(self, block: Block, first: int) -> Block:
-        if self._patience.is_limited:
-            return self._patience.apply(self._apply, block, first)
-        return self._apply(block, first)
+        apply, patience = self._apply, self._patience
+        return patience.apply(apply, block, first) if patience.is_limited else apply(block, first)
 
     def _apply(self, block: Block, first: int) -> Block:
         return self._step.apply(block, self._context, self._context.epoch, first)
@@ -260,7 +261,11 @@ class OrderedOperator:
             self._waiting_bytes += run.num_bytes
             if not self._pace.way:
                 self._choice.observe(run)
-            self._tuner.observe(run)
+                self._tuner.begin_anew()
+            elif run.is_makeshift:
+                self._tuner.await_processes()
+            else:
+                self._tuner.observe(run)
             self._flow.observe(run)
 
     def _next_done(self) -> Run | None:
@@ -392,4 +397,4 @@ class OrderedOperator:
 
     def __del__(self) -> None:
         if getattr(self, "_crew", None) is not None:
-            self.close()
+            threads.outside(self.close, "penstock-close")

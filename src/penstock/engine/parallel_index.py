@@ -36,8 +36,12 @@ class ParallelIndexOperator:
             context.options,
             is_row_by_row=True,
             is_sent=False,
+            has_started=self._has_started,
             patience=patience,
         )
+
+    def _has_started(self) -> bool:
+        return all(remote.has_started() for remote in list(self._remotes.values()))
 
     def next_block(self, rows: int) -> Block | None:
         return self._ordered.next_block(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,9 +15,10 @@ from penstock.node import Epochs, Indices, Step
 
 if TYPE_CHECKING:
     from penstock.engine.patience import Patience
-    from penstock.engine.processes import ProcessWorker
+    from penstock.engine.worker_link import ProcessWorker
     from penstock.errors import WorkerDied
 
+_STARTING_SECONDS = 0.1  # of computing
 _MOST_DEATHS = 3
 _MOST_DEATHS_OF_A_RUN = 24
 """To find one element among many takes their logarithm; where most of them are deadly, starting anew has an end."""
@@ -56,13 +58,24 @@ class Remote:
         unit: The step gets a multiple of so many rows, but for the last.
         patience: How long an element may take; for ever if not given.
         in_order: Whether the first result of a function is that of the first run, and not that which comes first.
+        is_early: Whether nothing was computed before, so that a thread that can do without a process does so for as
+            long as one takes to start: what is done sooner is better done without.
     """
 
-    def __init__(self, step: Step, unit: int = 1, patience: Patience | None = None, *, in_order: bool = True) -> None:
+    def __init__(
+        self,
+        step: Step,
+        unit: int = 1,
+        patience: Patience | None = None,
+        *,
+        in_order: bool = True,
+        is_early: bool = False,
+    ) -> None:
         self._step = step
         self._unit = unit
         self._patience = patience if patience is not None and patience.is_limited else None
         self._workers: dict[int, ProcessWorker] = {}
+        self._starts_from = time.monotonic() + (_STARTING_SECONDS if is_early else 0.0)
         self._is_closed = False
         self._runs = itertools.count()
         self._first_is_back = threading.Event()
@@ -73,6 +86,19 @@ class Remote:
         from penstock.engine import processes
 
         processes.start_ahead(count)
+
+    def has_started(self) -> bool:
+        """Whether the process of the calling thread has, so that a call begins at once; for who could do without."""
+        if threading.get_ident() not in self._workers:
+            if time.monotonic() < self._starts_from:
+                return False
+            from penstock.engine import processes
+
+            worker = processes.borrow_unless_many_start()
+            if worker is None:
+                return False
+            self._take(worker)
+        return self._worker().is_ready()
 
     def apply(
         self,
@@ -92,7 +118,7 @@ class Remote:
             indices: Where they stand.
             meanwhile: Computes them in this thread, as long as the process has not started; if not given, it waits.
         """
-        if meanwhile is not None and not self._worker().is_ready():
+        if meanwhile is not None and not self.has_started():
             return meanwhile()
         if next(self._runs):
             return self._apply(_Rows(block, epochs, indices), [], self._before_agreeing)
@@ -144,12 +170,13 @@ class Remote:
         """The process of the calling thread."""
         from penstock.engine import processes
 
-        thread = threading.get_ident()
-        worker = self._workers.get(thread)
-        if worker is None:
-            worker = self._workers[thread] = processes.borrow()
-            if self._is_closed:
-                worker.kill()  # it has come too late for `kill`
+        worker = self._workers.get(threading.get_ident())
+        return self._take(processes.borrow()) if worker is None else worker
+
+    def _take(self, worker: ProcessWorker) -> ProcessWorker:
+        self._workers[threading.get_ident()] = worker
+        if self._is_closed:
+            worker.kill()  # it has come too late for `kill`
         return worker
 
     def _too_many(self, deaths: list[WorkerDied], rows: _Rows) -> WorkerDied:

@@ -17,9 +17,9 @@ from penstock.engine import threads
 from penstock.engine.background import BackgroundOperator
 from penstock.engine.by_index import IndexOperator, parallel_below
 from penstock.engine.measured import Measure, MeasuredOperator, is_by_index
-from penstock.engine.memory import Allocator
 from penstock.engine.pass_facts import pass_facts
 from penstock.engine.remote import Remote
+from penstock.memory import Allocator
 from penstock.node import Epochs, Indices, Node, Operator, State, Step, advance
 from penstock.options import Options
 from penstock.parallel import Parallel, Tuning

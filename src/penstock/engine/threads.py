@@ -12,33 +12,49 @@ from penstock.parallel import IDLE
 _SECONDS_IDLE = 30.0
 """How long a thread without work is kept."""
 
-_Inbox = SimpleQueue[tuple[Callable[[], None], str]]
+_Inbox = SimpleQueue[tuple[Callable[[], None], str, Callable[[], None] | None]]
 _idle: list[_Inbox] = []
 _lock = threading.Lock()
+_here = threading.local()
+"""`is_of_pool` is set in the threads of the pool."""
 
 
-def start(work: Callable[[], None], name: str) -> None:
+def start(work: Callable[[], None], name: str, then: Callable[[], None] | None = None) -> None:
     """Run `work` in an idle thread, or in a new one; whoever starts it ends it, by a queue or a flag of its own.
 
     Args:
         work: Must not raise.
         name: What the thread is called meanwhile.
+        then: Called in the thread when it is idle again, so that whoever starts another after that gets this one.
     """
     with _lock:
         inbox = _idle.pop() if _idle else None
     if inbox is None:
         inbox = SimpleQueue()
-        inbox.put((work, name))
+        inbox.put((work, name, then))
         threading.Thread(target=_serve, args=(inbox,), name=name, daemon=True).start()
     else:
-        inbox.put((work, name))
+        inbox.put((work, name, then))
+
+
+def outside(work: Callable[[], None], name: str) -> None:
+    """Run what may wait for threads of the pool: now, or, called in one of them, in another.
+
+    The garbage collector runs in whatever thread needs memory, and so may end an iterator in a thread that the iterator
+    would wait for.
+    """
+    if getattr(_here, "is_of_pool", False):
+        start(work, name)
+    else:
+        work()
 
 
 def _serve(inbox: _Inbox) -> None:
     thread = threading.current_thread()
+    _here.is_of_pool = True
     while True:
         try:
-            work, thread.name = inbox.get(timeout=_SECONDS_IDLE)
+            work, thread.name, then = inbox.get(timeout=_SECONDS_IDLE)
         except Exception:  # queue.Empty, whose module may be gone when the interpreter exits
             with _lock:
                 if inbox in _idle:
@@ -56,3 +72,6 @@ def _serve(inbox: _Inbox) -> None:
             thread.name = IDLE
             with _lock:
                 _idle.append(inbox)
+            if then is not None:
+                then()
+            del then

@@ -16,7 +16,7 @@ def is_remote(path: str) -> bool:
     >>> is_remote("memory://a.txt"), is_remote("data/a.txt")
     (True, False)
     """
-    return "://" in path or "::" in path
+    return "://" in path
 
 
 def asked(method: str, name: str, value: Any) -> list[str]:
@@ -34,7 +34,7 @@ def asked(method: str, name: str, value: Any) -> list[str]:
         raise TypeError(f"{method}(): {name} must be a path or a list of paths, but is {found}")
     for path in value:
         if not isinstance(path, (str, bytes, os.PathLike)):
-            raise TypeError(f"{method}(): {name} must hold paths, but holds {path!r}, a {type(path).__name__}")
+            raise TypeError(f"{method}(): {name} must hold paths, but holds {path!r}, of type {type(path).__name__}")
     return [os.fsdecode(path) for path in value]
 
 
@@ -50,9 +50,21 @@ def expand(method: str, patterns: list[str]) -> list[str]:
         matches = _remote_matches(method, pattern) if is_remote(pattern) else _local_matches(method, pattern)
         if not matches:
             where = "" if is_remote(pattern) or os.path.isabs(pattern) else f" in {os.getcwd()}"
-            raise FileNotFoundError(f"{method}(): no file matches {pattern!r}{where}; check the path and the pattern")
+            raise FileNotFoundError(f"{method}(): no file matches {pattern!r}{where}; {_hint(pattern)}")
         found += matches
     return sorted(found)
+
+
+def _hint(pattern: str) -> str:
+    """What to write instead of a pattern that means something to a shell, and nothing here."""
+    if pattern.startswith("~"):
+        return "'~' stands for no folder here: write os.path.expanduser(...)"
+    if "{" in pattern and "," in pattern:
+        return "braces stand for themselves here: write a list of patterns"
+    scheme, colon, rest = pattern.partition(":/")
+    if colon and len(scheme) > 1 and scheme.isalnum() and not rest.startswith("/"):
+        return f"a URL begins with '{scheme}://', of which pathlib.Path takes a slash: write text"
+    return "check the path and the pattern"
 
 
 def _local_matches(method: str, pattern: str) -> list[str]:
@@ -85,7 +97,10 @@ def system_of(path: str) -> tuple[Any, str]:
     """The file system of a URL, and the path in it."""
     import fsspec
 
-    system, inner = fsspec.core.url_to_fs(path)
+    try:
+        system, inner = fsspec.core.url_to_fs(path)
+    except (ImportError, ValueError) as error:  # which say what is missing, but not for what
+        raise type(error)(f"{path!r} cannot be opened: {error}") from error
     return system, inner
 
 

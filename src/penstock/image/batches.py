@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock import calls
+from penstock.image import asked
 from penstock.image.picture import generator
 
 
@@ -59,7 +60,7 @@ def mixup(
         alpha: Above 0; the smaller, the nearer the share is to 0 or 1.
 
     Raises:
-        TypeError: The labels are not floating, or `rng` is no generator.
+        TypeError: Images or labels are no array, the labels not floating, or `rng` is no generator.
         ValueError: Images and labels differ in number, or `alpha` is not above 0.
     """
     draws, order = _start("mixup", images, labels, rng, alpha)
@@ -88,7 +89,7 @@ def cutmix(
         alpha: Above 0.
 
     Raises:
-        TypeError: The labels are not floating, or `rng` is no generator.
+        TypeError: Images or labels are no array, the labels not floating, or `rng` is no generator.
         ValueError: Images and labels differ in number, images have other axes, or `alpha` is not above 0.
     """
     draws, order = _start("cutmix", images, labels, rng, alpha)
@@ -107,6 +108,10 @@ def _start(
     method: str, images: NDArray[Any], labels: NDArray[Any], rng: Any, alpha: float
 ) -> tuple[np.random.Generator, NDArray[np.intp]]:
     draws = generator(method, rng)
+    for name, value in (("images", images), ("labels", labels)):
+        array: Any = value  # whatever the caller's types say
+        if not isinstance(array, np.ndarray) or not array.ndim:
+            raise TypeError(f"image.{method}(): {name} must be an array of a batch, but is {array!r}")
     if labels.dtype.kind != "f":
         raise TypeError(
             f"image.{method}(): labels are blended, so they must be floating, but are {labels.dtype}; make them with "
@@ -114,8 +119,7 @@ def _start(
         )
     if len(images) != len(labels):
         raise ValueError(f"image.{method}(): there are {len(images)} images, but {len(labels)} labels")
-    if not alpha > 0:
-        raise ValueError(f"image.{method}(): alpha must be above 0, but is {alpha}")
+    asked.positive(method, "alpha", alpha)
     return draws, draws.permutation(len(images))
 
 

@@ -10,16 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.image import libraries
+from penstock.image import asked, libraries
 from penstock.image.content import pixels_of
 from penstock.image.geometry import Image
+from penstock.image.memory import new_floats
 from penstock.image.picture import generator
 
 _GREY = np.array([0.299, 0.587, 0.114])
+_MOST_STRENGTH = 255.0
+"""Of brightness, contrast and saturation; with more, each pixel is black or white."""
 _TO_YIQ = np.array([_GREY, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 _FROM_YIQ = np.linalg.inv(_TO_YIQ)
 _LAYOUTS = ("HWC", "CHW")
 _ATTEMPTS = 10
+_MOST_DEGREES = 360_000
+"""A thousand turns, which nobody means."""
 
 
 def random_flip(
@@ -33,20 +38,22 @@ def random_flip(
     Args:
         image: An array of shape (height, width, channels), of any dtype.
         rng: The generator that `random_map` hands over.
-        probability: Of mirroring.
+        probability: Of mirroring; 0 to 1.
         vertical: Top to bottom.
 
     Raises:
         TypeError: The image is no array, or `rng` no generator.
-        ValueError: The image has another shape.
+        ValueError: The image has another shape, or `probability` is not from 0 to 1.
     """
     pixels = _pixels("random_flip", image, any_dtype=True)
-    if generator("random_flip", rng).random() >= probability:
+    share = asked.number("random_flip", "probability", probability, 0, 1)
+    if generator("random_flip", rng).random() >= share:
         return pixels
     cv2 = libraries.opencv()
     if cv2 is not None and pixels.dtype in (np.uint8, np.float32) and pixels.shape[2] <= 4:
-        flipped: NDArray[Any] = cv2.flip(pixels, 0 if vertical else 1).reshape(pixels.shape)
-        return flipped
+        with libraries.one_thread(cv2):
+            flipped: NDArray[Any] = cv2.flip(pixels, 0 if vertical else 1)
+        return flipped.reshape(pixels.shape)
     return np.ascontiguousarray(pixels[::-1] if vertical else pixels[:, ::-1])
 
 
@@ -62,13 +69,14 @@ def rotate(image: Image, degrees: float, *, fill: int | Sequence[int] = 0) -> Im
         fill: What is in the corners: a number, or one for each channel.
 
     Raises:
-        TypeError: The image is no uint8 array.
+        TypeError: The image is no uint8 array, or `degrees` no number.
         ValueError: It has another shape, or `fill` has.
         ImportError: Neither OpenCV nor Pillow is installed.
     """
     pixels = _pixels("rotate", image)
     height, width, channels = pixels.shape
-    colour = _each("rotate", "fill", fill, channels)
+    degrees = asked.number("rotate", "degrees", degrees, -_MOST_DEGREES, _MOST_DEGREES)
+    colour = asked.for_channels("rotate", "fill", fill, channels)
     cv2, pillow = libraries.opencv(), libraries.pillow()
     if cv2 is not None:
         turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
@@ -100,19 +108,21 @@ def random_erasing(
     Args:
         image: An array of shape (height, width, channels), of any dtype; it is not written into.
         rng: The generator that `random_map` hands over.
-        probability: Of painting.
+        probability: Of painting; 0 to 1.
         scale: The least and the greatest share of the image's area.
         ratio: The least and the greatest width for a height of 1; drawn evenly on a logarithmic scale.
         fill: What to paint: a number, or one for each channel.
 
     Raises:
-        TypeError: The image is no array, or `rng` no generator.
-        ValueError: The image has another shape, or `fill` has.
+        TypeError: The image is no array, `rng` no generator, or `scale` or `ratio` no pair of numbers.
+        ValueError: The image has another shape, or `fill` has; or another argument is none of those values.
     """
     pixels = _pixels("random_erasing", image, any_dtype=True)
     draws = generator("random_erasing", rng)
-    colour = _each("random_erasing", "fill", fill, pixels.shape[2])
-    if draws.random() >= probability:
+    colour = asked.for_channels("random_erasing", "fill", fill, pixels.shape[2])
+    scale = asked.span("random_erasing", "scale", scale, 1)
+    ratio = asked.span("random_erasing", "ratio", ratio)
+    if draws.random() >= asked.number("random_erasing", "probability", probability, 0, 1):
         return pixels
     rows, columns = pixels.shape[:2]
     for _ in range(_ATTEMPTS):
@@ -155,14 +165,13 @@ def color_jitter(
 
     Raises:
         TypeError: The image is no uint8 array, or `rng` no generator.
-        ValueError: The image has another shape, or a strength is negative.
+        ValueError: The image has another shape, or a strength is negative, above 255, or of hue above 0.5.
     """
     pixels = _pixels("color_jitter", image)
     draws = generator("color_jitter", rng)
     strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}
     for name, strength in strengths.items():
-        if strength < 0 or (name == "hue" and strength > 0.5):
-            raise ValueError(f"image.color_jitter(): {name} must not be negative, nor hue above 0.5, but is {strength}")
+        asked.number("color_jitter", name, strength, 0, 0.5 if name == "hue" else _MOST_STRENGTH)
     light, depth, colour = (draws.uniform(max(0, 1 - part), 1 + part) for part in (brightness, contrast, saturation))
     turn = draws.uniform(-hue, hue) * 2 * math.pi
     matrix = np.eye(pixels.shape[2])
@@ -243,10 +252,10 @@ Numbers = tuple[float, ...]
 
 @functools.lru_cache(maxsize=64)
 def _factor_and_offset(mean: Numbers | float, std: Numbers | float, channels: int) -> tuple[Numbers, Numbers]:
-    deviations = _each("normalize", "std", std, channels)
+    deviations = asked.for_channels("normalize", "std", std, channels)
     if not deviations.all():
         raise ValueError(f"image.normalize(): std must not be 0, but is {std!r}")
-    offsets = -_each("normalize", "mean", mean, channels) / deviations
+    offsets = -asked.for_channels("normalize", "mean", mean, channels) / deviations
     return tuple((1 / (255 * deviations)).tolist()), tuple(offsets.tolist())
 
 
@@ -258,8 +267,8 @@ def _interleaved(image: Image, factor: Numbers, offset: Numbers) -> NDArray[np.f
     # Whole rows at once, in place: NumPy's loops over three channels would take ten times as long, and a second array
     # twice (benchmarks/bench_photos.py).
     width = image.shape[-2]
-    scaled = image.reshape(-1, width * len(factor)).astype(np.float32)
-    scaled *= _row(factor, width)
+    scaled = new_floats(image.shape).reshape(-1, width * len(factor))
+    np.multiply(image.reshape(scaled.shape), _row(factor, width), out=scaled)
     if any(offset):
         scaled += _row(offset, width)
     return scaled.reshape(image.shape)
@@ -272,23 +281,13 @@ def _row(values: Numbers, width: int) -> Any:
 
 
 def _planes(image: Image, factor: Numbers, offset: Numbers) -> NDArray[np.float32]:
-    planes = np.empty((*image.shape[:-3], len(factor), *image.shape[-3:-1]), np.float32)
+    planes = new_floats((*image.shape[:-3], len(factor), *image.shape[-3:-1]))
     for channel, (times, plus) in enumerate(zip(factor, offset, strict=True)):
         plane = planes[..., channel, :, :]
         np.multiply(image[..., channel], np.float32(times), out=plane)
         if plus:
             plane += np.float32(plus)
     return planes
-
-
-def _each(method: str, name: str, value: float | Sequence[float], channels: int) -> NDArray[np.float64]:
-    """One number for each channel."""
-    numbers = np.asarray(value, np.float64)
-    if numbers.shape not in ((), (channels,)):
-        raise ValueError(
-            f"image.{method}(): {name} must be a number or one for each of the {channels} channels, but is {value!r}"
-        )
-    return np.broadcast_to(numbers, (channels,))
 
 
 def _pixels(method: str, image: Any, any_dtype: bool = False) -> NDArray[Any]:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DataLossError
-from penstock.files.opening import open_file
+from penstock.files.opening import read_whole
 from penstock.image.header import BrokenHeader, Header, read_header
 
 MAX_PIXELS = 2**27
 """What is decoded at most unless the caller allows more: 134 million pixels, of 400 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """An image that is not decoded yet."""
 
     method: str
@@ -84,15 +82,14 @@ def _broken(method: str, name: str, what: str) -> DataLossError:
 
 
 def _bytes_of(method: str, value: Any) -> tuple[bytes, str]:
+    if isinstance(value, (str, os.PathLike)):
+        path = os.fsdecode(value)
+        return read_whole(path), path
     if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value.item()
+        return _bytes_of(method, value.item())
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.uint8:
         return value.tobytes(), f"the array of {value.size} bytes"
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value), f"the {len(value)} bytes handed over"
-    if isinstance(value, (str, os.PathLike)):
-        path = os.fsdecode(value)
-        with open_file(path) as file:
-            return file.read(), path
     found = f"an array of {value.dtype}, shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
     raise TypeError(f"image.{method}() takes a path, encoded bytes or an array of pixels, but was given {found}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,10 +15,14 @@ from penstock.errors import DataLossError
 from penstock.image import libraries
 from penstock.image.content import Encoded
 from penstock.image.geometry import Image, Size
+from penstock.image.memory import new_pixels
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_JPEG_COLOURS = {1: "GRAY", 3: "RGB", 4: "RGBA"}
-_LARGEST_FACTOR = 8
+JPEG_COLOURS = {1: "GRAY", 3: "RGB", 4: "RGBA"}
+"""What simplejpeg calls so many channels."""
+_FACTORS = (2, 4, 8)
+_MEMORY_ADDRESS = re.compile(r" <_io\.BytesIO object at \w+>")
+"""What Pillow calls bytes in memory, and no two runs alike."""
 
 Decode = Callable[[Any, Encoded, int, int], Any]
 
@@ -25,12 +31,9 @@ class Unsupported(Exception):
     """The library has no way to decode this image, which says nothing of the image."""
 
 
-def best_factor(encoded: Encoded, most: float) -> int:
-    """1, 2, 4 or 8: by how much a JPEG image may be decoded smaller, `most` at most; 1 for all other formats."""
-    factor = 1
-    while encoded.header.format == "JPEG" and factor * 2 <= min(most, _LARGEST_FACTOR):
-        factor *= 2
-    return factor
+def factors(encoded: Encoded) -> Sequence[int]:
+    """By how much it may be decoded smaller."""
+    return _FACTORS if encoded.header.format == "JPEG" else ()
 
 
 def decode_stored(encoded: Encoded, channels: int, factor: int = 1) -> Image:
@@ -48,11 +51,14 @@ def decode_stored(encoded: Encoded, channels: int, factor: int = 1) -> Image:
         if library is None:
             continue
         try:
-            with _reporting(encoded, shown):
-                image: Image = decode(library, encoded, channels, factor)
+            image: Image = decode(library, encoded, channels, factor)
         except Unsupported as error:
             refused = refused or encoded.broken(shown, error)
             continue
+        except (DataLossError, MemoryError):
+            raise
+        except Exception as error:
+            raise _broken(encoded, shown, error) from error
         if image.shape != (*_smaller(encoded, factor), channels):
             raise encoded.broken(shown, f"its header says another size than {image.shape[0]} x {image.shape[1]}")
         return image
@@ -61,37 +67,39 @@ def decode_stored(encoded: Encoded, channels: int, factor: int = 1) -> Image:
 
 @contextmanager
 def _reporting(encoded: Encoded, library: str) -> Iterator[None]:
-    """Whatever a library raises, as an error of the image; each library has types of its own, and Pillow several."""
+    """Whatever a library raises, as an error of the image."""
     try:
         yield
-    except (DataLossError, Unsupported, MemoryError):
+    except (DataLossError, MemoryError):
         raise
     except Exception as error:
-        raise encoded.broken(library, " ".join(str(error).split()) or type(error).__name__) from error
+        raise _broken(encoded, library, error) from error
+
+
+def _broken(encoded: Encoded, library: str, error: Exception) -> DataLossError:
+    """Of an error of any type: each library has its own, and Pillow several."""
+    told = _MEMORY_ADDRESS.sub("", " ".join(str(error).split()))
+    return encoded.broken(library, told or type(error).__name__)
 
 
 def _smaller(encoded: Encoded, factor: int) -> Size:
     return -(-encoded.header.height // factor), -(-encoded.header.width // factor)
 
 
-def _preferred(encoded: Encoded, channels: int) -> list[tuple[Callable[[], Any], Decode, str]]:
-    simplejpeg = (libraries.simplejpeg, _by_simplejpeg, "simplejpeg")
-    opencv = (libraries.opencv, _by_opencv, "OpenCV")
-    pillow = (libraries.pillow, _by_pillow, "Pillow")
+def _preferred(encoded: Encoded, channels: int) -> Sequence[tuple[Callable[[], Any], Decode, str]]:
     if encoded.header.format == "JPEG":
-        return [simplejpeg, opencv, pillow]  # the first alone makes errors of libjpeg's warnings
-    if encoded.header.format in ("GIF", "TIFF") or channels == 4:
-        return [pillow, opencv]  # OpenCV multiplies colours of TIFF with alpha, and leaves palettes as BGR
-    return [opencv, pillow]
+        return _SIMPLEJPEG, _OPENCV, _PILLOW  # the first alone makes errors of libjpeg's warnings
+    if channels == 4 or encoded.header.format in ("GIF", "TIFF"):
+        return _PILLOW, _OPENCV  # OpenCV multiplies colours of TIFF with alpha, and leaves palettes as BGR
+    return _OPENCV, _PILLOW
 
 
 def _by_simplejpeg(simplejpeg: Any, encoded: Encoded, channels: int, factor: int) -> Any:
-    least = {}
-    if factor > 1:
-        height, width = _smaller(encoded, factor)
-        least = {"min_height": height, "min_width": width}
+    height, width = _smaller(encoded, factor)
+    least = {"min_height": height, "min_width": width} if factor > 1 else {}
+    image = new_pixels((height, width, channels))
     try:
-        return simplejpeg.decode_jpeg(encoded.data, _JPEG_COLOURS[channels], **least)
+        return simplejpeg.decode_jpeg(encoded.data, JPEG_COLOURS[channels], buffer=image, **least)
     except ValueError as error:
         if "subsampling" in str(error):  # of kinds that libjpeg-turbo does not name, though libjpeg decodes them
             raise Unsupported(error) from error
@@ -99,15 +107,22 @@ def _by_simplejpeg(simplejpeg: Any, encoded: Encoded, channels: int, factor: int
 
 
 def _by_opencv(cv2: Any, encoded: Encoded, channels: int, factor: int) -> Any:
+    with libraries.one_thread(cv2):
+        image = cv2.imdecode(np.frombuffer(encoded.data, np.uint8), _opencv_flags(cv2, channels, factor))
+        if image is None:
+            raise encoded.broken("OpenCV", "it gives no reason, or prints one")
+        if channels == 4:
+            return _with_alpha(cv2, image)
+        return image[:, :, None] if channels == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image)
+
+
+@functools.cache
+def _opencv_flags(cv2: Any, channels: int, factor: int) -> int:
+    if channels == 4:
+        return int(cv2.IMREAD_UNCHANGED)
     kind = "GRAYSCALE" if channels == 1 else "COLOR"
     flags = getattr(cv2, f"IMREAD_{kind}" if factor == 1 else f"IMREAD_REDUCED_{kind}_{factor}")
-    flags = cv2.IMREAD_UNCHANGED if channels == 4 else flags | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(encoded.data, np.uint8), flags)
-    if image is None:
-        raise encoded.broken("OpenCV", "it gives no reason, or prints one")
-    if channels == 4:
-        return _with_alpha(cv2, image)
-    return image[:, :, None] if channels == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image)
+    return int(flags | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def _with_alpha(cv2: Any, image: Any) -> Any:
@@ -126,6 +141,11 @@ def _by_pillow(pillow: Any, encoded: Encoded, channels: int, factor: int) -> Any
             # Pillow divides the sizes to find the factor, and wants no more pixels than there will be.
             image.draft(image.mode, (max(1, image.width // factor), max(1, image.height // factor)))
         return _converted(image, channels)
+
+
+_SIMPLEJPEG = (libraries.simplejpeg, _by_simplejpeg, "simplejpeg")
+_OPENCV = (libraries.opencv, _by_opencv, "OpenCV")
+_PILLOW = (libraries.pillow, _by_pillow, "Pillow")
 
 
 def decode_frames(encoded: Encoded, channels: int, max_pixels: int) -> Image:

@@ -9,9 +9,9 @@ from typing import Any
 from penstock import calls
 from penstock.image import libraries
 from penstock.image.content import MAX_PIXELS, pixels_of
-from penstock.image.decoders import decode_frames
-from penstock.image.geometry import Image
-from penstock.image.picture import ImageOrFile, encoded, picture
+from penstock.image.decoders import decode_frames, decode_stored
+from penstock.image.geometry import Image, turned
+from penstock.image.picture import ImageOrFile, encoded
 from penstock.image.sizes import resize
 
 _FORMATS = ("JPEG", "PNG", "WebP")
@@ -63,7 +63,8 @@ def decode(
     if pixels_of("decode", data, any_dtype=True) is not None:
         raise TypeError("image.decode() takes a path or encoded bytes, but was given pixels; use resize() for these")
     if size is None and shorter_side is None:
-        return picture("decode", data, channels, max_pixels).whole()
+        found = encoded("decode", data, channels, max_pixels)
+        return turned(decode_stored(found, channels), found.header.orientation)
     return resize(data, size, shorter_side=shorter_side, antialias=antialias, channels=channels, max_pixels=max_pixels)
 
 

@@ -79,10 +79,10 @@ def stored_box(box: Box, size: Size, orientation: int) -> Box:
 
 def turned(image: Image, orientation: int) -> Image:
     """The stored image as it is shown: contiguous, and a new array unless nothing is to be turned."""
-    cv2 = libraries.opencv()
-    down, right = orientation in _UPSIDE_DOWN, orientation in _MIRRORED
-    if not (down or right or swaps_sides(orientation)):
+    if orientation == 1:
         return image
+    down, right = orientation in _UPSIDE_DOWN, orientation in _MIRRORED
+    cv2 = libraries.opencv()
     if cv2 is None:
         image = image[:: -1 if down else 1, :: -1 if right else 1]
         return np.ascontiguousarray(image.swapaxes(0, 1) if swaps_sides(orientation) else image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FORMATS = "JPEG, PNG, GIF, WebP, BMP and TIFF"
 _SIGNATURES = (
@@ -21,14 +21,19 @@ _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset([0x01, *range(0xD0, 0xD9)])
 _START_OF_SCAN = 0xDA
+_CHUNK, _CHECKSUM = struct.Struct(">I4s"), struct.Struct(">I")
+"""Of PNG: what precedes a chunk's content, and what follows it."""
+_ROW_AFTER_ROW = frozenset([0xC0, 0xC1])
+"""The frames that are not progressive."""
+_RESTARTS = 0xDD
+_GREY_OR_COLOURS = frozenset([1, 3])
 
 
 class BrokenHeader(Exception):
     """Says in one clause what is wrong with the bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The size is that of the pixels as decoders give them, before they are turned the way `orientation` says."""
 
     format: str
@@ -36,6 +41,8 @@ class Header:
     width: int
     orientation: int = 1
     """1 to 8, as EXIF counts them; 5 to 8 swap height and width."""
+    height_at: int = 0
+    """The byte at which a JPEG image says its height, if all its rows are stored in one piece; else 0."""
 
 
 def read_header(data: memoryview) -> Header:
@@ -48,7 +55,7 @@ def read_header(data: memoryview) -> Header:
     try:
         header = _READERS[found](data)
     except (struct.error, IndexError):
-        raise BrokenHeader(f"a {found} image that ends within its header, after {len(data)} bytes") from None
+        raise BrokenHeader(f"a {found} image that is cut off after {len(data)} bytes") from None
     if header.height < 1 or header.width < 1:
         raise BrokenHeader(f"a {found} image of {header.width} x {header.height} pixels")
     return header
@@ -66,14 +73,21 @@ def _format_of(first: bytes) -> str:
 
 
 def _jpeg(data: memoryview) -> Header:
-    orientation = 1
+    size: tuple[int, int] | None = None
+    orientation, height_at, has_restarts = 1, 0, False
     for marker, start, end in _jpeg_segments(data):
         if marker == 0xE1 and bytes(data[start : start + 6]) == b"Exif\0\0":
             orientation = _orientation(data[start + 6 : end])
-        elif marker in _START_OF_FRAME:
-            height, width = struct.unpack_from(">HH", data, start + 1)
-            return Header("JPEG", height, width, orientation)
-    raise BrokenHeader("a JPEG image without a frame")
+        elif marker in _START_OF_FRAME and size is None:
+            height, width, components = struct.unpack_from(">HHB", data, start + 1)
+            size = height, width
+            if marker in _ROW_AFTER_ROW and components in _GREY_OR_COLOURS:
+                height_at = start + 1
+        elif marker == _RESTARTS and any(data[start : start + 2]):
+            has_restarts = True
+    if size is None:
+        raise BrokenHeader("a JPEG image without a frame")
+    return Header("JPEG", *size, orientation, 0 if has_restarts else height_at)
 
 
 def _jpeg_segments(data: memoryview) -> Iterator[tuple[int, int, int]]:
@@ -100,14 +114,14 @@ def _png(data: memoryview) -> Header:
     width, height = struct.unpack_from(">II", data, 16)
     orientation, place, kind = 1, 8, b""
     while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, place)
-        (checksum,) = struct.unpack_from(">I", data, place + 8 + length)
-        if zlib.crc32(data[place + 4 : place + 8 + length]) != checksum:
+        length, kind = _CHUNK.unpack_from(data, place)
+        end = place + 8 + length
+        if zlib.crc32(data[place + 4 : end]) != _CHECKSUM.unpack_from(data, end)[0]:
             name = kind.decode("latin-1")
             raise BrokenHeader(f"a PNG image whose chunk {name!r} at byte {place} fails its checksum")
         if kind == b"eXIf":
-            orientation = _orientation(data[place + 8 : place + 8 + length])
-        place += 12 + length
+            orientation = _orientation(data[place + 8 : end])
+        place = end + 4
     return Header("PNG", height, width, orientation)
 
 

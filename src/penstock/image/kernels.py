@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ _STEPS = 32
 """Kernels are made for ratios in steps of a 32nd, so that few are made."""
 
 
-def antialiasing_taps(ratio: float) -> NDArray[np.float32]:
+def antialiasing_taps(ratio: float, of_means: bool = False) -> NDArray[np.float32]:
     """Weights to blur pixels with, before one for each `ratio` of them is interpolated linearly.
 
     An antialiased bilinear resize weighs source pixels by a triangle as wide as two target pixels. Blurring with a few
@@ -20,26 +22,43 @@ def antialiasing_taps(ratio: float) -> NDArray[np.float32]:
 
     >>> antialiasing_taps(2).tolist()
     [0.25, 0.5, 0.25]
+
+    Args:
+        ratio: How many pixels there are for one of the result; at least 1.
+        of_means: The pixels are themselves means of several each, as a JPEG decoder makes them at 1/2, 1/4 or 1/8: that
+            blurs too, so the taps do it less.
     """
-    return _taps(max(_STEPS, round(_STEPS * ratio)))
+    return _taps(max(_STEPS, round(_STEPS * ratio)), _MEAN_AND_LINE if of_means else _LINE)
 
 
-@functools.lru_cache(maxsize=512)
-def _taps(steps: int) -> NDArray[np.float32]:
+@functools.lru_cache(maxsize=1024)
+def _taps(steps: int, spline: Spline) -> NDArray[np.float32]:
     ratio = steps / _STEPS
     reach = int(np.ceil(ratio)) - 1
     places = np.arange(-reach, reach + 1)
-    apart = np.abs(places[:, None] - places)
-    overlaps = np.where(apart == 0, 2 / 3, np.where(apart == 1, 1 / 6, 0))
+    overlaps = _overlaps(places[:, None] - places, spline, spline)
     # OpenCV computes in whole numbers, several times as fast, only where no weight is below 0.
-    taps = np.clip(np.linalg.solve(overlaps, _triangle_overlaps(ratio, places)), 0, None)
+    taps = np.clip(np.linalg.solve(overlaps, _overlaps(places, spline, _scaled(_LINE, ratio))), 0, None)
     weights: NDArray[np.float32] = (taps / taps.sum()).astype(np.float32)
     weights.flags.writeable = False
     return weights
 
 
-def _triangle_overlaps(ratio: float, places: NDArray[np.int_]) -> NDArray[np.float64]:
-    """The integrals of the triangle of half width `ratio`, times that of half width 1 about each place."""
-    ends = [(1, -1), (-2, 0), (1, 1)]
-    cubes = [a * b * np.clip(places + ratio * x + y, 0, None) ** 3 for a, x in ends for b, y in ends]
-    return np.asarray(np.sum(cubes, 0) / (6 * ratio * ratio))
+Spline = tuple[tuple[float, float], ...]
+"""A piecewise polynomial: how much its last derivative that is not 0 jumps, and where. The number of jumps less one is
+how often it has been integrated."""
+_LINE: Spline = ((1, -1), (-2, 0), (1, 1))
+"""What linear interpolation weighs a pixel by: a triangle."""
+_MEAN_AND_LINE: Spline = ((1, -1.5), (-3, -0.5), (3, 0.5), (-1, 1.5))
+"""The same after a mean over the width of a pixel."""
+
+
+def _scaled(spline: Spline, width: float) -> Spline:
+    return tuple((jump / width ** (len(spline) - 1), place * width) for jump, place in spline)
+
+
+def _overlaps(places: NDArray[Any], one: Spline, other: Spline) -> NDArray[np.float64]:
+    """The integrals of `one` times `other`, moved apart by each place; both are symmetric."""
+    power = len(one) + len(other) - 3
+    parts = [a * b * np.clip(places - x - y, 0, None) ** power for a, x in one for b, y in other]
+    return np.asarray(np.sum(parts, 0) / math.factorial(power))

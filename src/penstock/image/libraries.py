@@ -6,8 +6,6 @@ import functools
 import importlib
 import importlib.util
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 _SHOWN = {"simplejpeg": "simplejpeg", "cv2": "OpenCV", "PIL": "Pillow"}
@@ -59,22 +57,25 @@ class _OneThread:
         self._lock = threading.Lock()
         self._calls = 0
         self._own = 1
+        self._cv2: Any = None
 
-    @contextmanager
-    def __call__(self, cv2: Any) -> Iterator[None]:
+    def __call__(self, cv2: Any) -> _OneThread:
+        self._cv2 = cv2
+        return self
+
+    def __enter__(self) -> None:
         with self._lock:
             if not self._calls:
-                self._own = cv2.getNumThreads()
+                self._own = self._cv2.getNumThreads()
                 if self._own != 1:
-                    cv2.setNumThreads(1)
+                    self._cv2.setNumThreads(1)
             self._calls += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._calls -= 1
-                if not self._calls and self._own != 1:
-                    cv2.setNumThreads(self._own)
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._calls -= 1
+            if not self._calls and self._own != 1:
+                self._cv2.setNumThreads(self._own)
 
 
 one_thread = _OneThread()

@@ -11,15 +11,16 @@ import numpy as np
 from penstock import calls
 from penstock.image import decoders
 from penstock.image.content import Encoded, pixels_of, read_encoded
+from penstock.image.first_rows import decode_first_rows
 from penstock.image.geometry import Box, Image, Size, shown_size, stored_box, turned
-from penstock.image.resampling import resample
+from penstock.image.resampling import resample, rows_looked_at
 
 ImageOrFile = Any
 """An array of pixels, encoded bytes, or a path."""
 
-_SPARE = 1.5
-"""How many times as large as the result a JPEG is decoded at least, where the result is to be like Pillow's: with less,
-photographs differ from Pillow's by more than a grey level on average."""
+_SPARE = {2: 1.5, 4: 1.5, 8: 2.0}
+"""How many times as large as the result a JPEG is decoded at least, by how much smaller it is decoded, where the result
+is to be like Pillow's: with less, photographs differ from Pillow's by more than a grey level on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,11 @@ class Picture:
         box = stored_box(box, (header.height, header.width), header.orientation)
         size = shown_size(size, header.orientation)
         scale = min(box.height / size[0], box.width / size[1])
-        factor = decoders.best_factor(self._encoded, scale / _SPARE if antialias else scale)
-        pixels = decoders.decode_stored(self._encoded, self.channels, factor)
-        return turned(resample(self.method, pixels, box.divided(factor), size, antialias), header.orientation)
+        fitting = (one for one in decoders.factors(self._encoded) if scale >= one * (_SPARE[one] if antialias else 1))
+        factor = max(fitting, default=1)
+        box = box.divided(factor)
+        pixels = decode_first_rows(self._encoded, self.channels, factor, rows_looked_at(box, size))
+        return turned(resample(self.method, pixels, box, size, antialias, factor > 1), header.orientation)
 
 
 def picture(method: str, value: ImageOrFile, channels: int, max_pixels: int, any_dtype: bool = False) -> Picture:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from penstock.image import asked
 from penstock.image.content import MAX_PIXELS
 from penstock.image.geometry import Box, Image, Size
 from penstock.image.picture import ImageOrFile, Picture, generator, picture, sides, with_shorter_side
@@ -101,9 +102,11 @@ def central_crop(
     found = picture("central_crop", image, channels, max_pixels, any_dtype=shorter_side is None)
     height, width = wanted = sides("central_crop", size)
     whole = _size_before_crop(found, shorter_side, wanted)
-    pixels = found.whole() if shorter_side is None else _all_of(found, whole, antialias)
     top, left = (whole[0] - height) // 2, (whole[1] - width) // 2
-    return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+    if shorter_side is None:
+        return np.ascontiguousarray(found.whole()[top : top + height, left : left + width])
+    rows, columns = found.size[0] / whole[0], found.size[1] / whole[1]
+    return found.window(Box(top * rows, left * columns, height * rows, width * columns), wanted, antialias)
 
 
 def random_crop(
@@ -189,9 +192,8 @@ def random_resized_crop(
     See also: random_crop, resize.
     """
     draws = generator("random_resized_crop", rng)
-    for name, (least, greatest) in (("scale", scale), ("ratio", ratio)):
-        if not 0 < least <= greatest or (name == "scale" and greatest > 1):
-            raise ValueError(f"image.random_resized_crop(): {name} must be (least, greatest), but is {least, greatest}")
+    scale = asked.span("random_resized_crop", "scale", scale, 1)
+    ratio = asked.span("random_resized_crop", "ratio", ratio)
     found = picture("random_resized_crop", image, channels, max_pixels)
     wanted = sides("random_resized_crop", size)
     return found.window(_drawn_box(found.size, draws, scale, ratio), wanted, antialias)
@@ -241,9 +243,10 @@ def _size_before_crop(found: Picture, shorter_side: int | None, wanted: Size) ->
 def _padded(found: Picture, wanted: Size, fill: int | Sequence[int], antialias: bool) -> Image:
     scale = min(wanted[0] / found.size[0], wanted[1] / found.size[1])
     height, width = (max(1, round(side * scale)) for side in found.size)
+    colour = asked.for_channels(found.method, "fill", fill, found.channels, 0, 255)
     inner = _all_of(found, (height, width), antialias)
     padded = np.empty((*wanted, inner.shape[2]), np.uint8)
-    padded[:] = fill
+    padded[:] = colour
     top, left = (wanted[0] - height) // 2, (wanted[1] - width) // 2
     padded[top : top + height, left : left + width] = inner
     return padded

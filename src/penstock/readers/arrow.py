@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.arrow_columns import Form, checksum, from_arrow
+from penstock.arrow_columns import Form, checksum, checksum_of_schema, from_arrow
 from penstock.block import Block, Dense, concatenate
 from penstock.building import Allocate, concatenate_columns
 from penstock.columns import Column, Objects
@@ -18,11 +18,14 @@ from penstock.errors import DataLossError
 from penstock.node import Indices
 from penstock.structures import structure_from_json
 
+_MOST_CHECKED_BYTES = 1 << 26
+
 
 class ArrowFile:
     """The rows of a file: any slice without a copy where it lies in one record batch and numbers have one shape.
 
-    A record batch is compared with its checksum when it is first read in order; rows by index are not.
+    A record batch is compared with its checksum when it is first read in order; by index all are at once where the file
+    has up to 64 MiB, and none in a larger one, of which each window of a shuffle would have to be read as a whole.
 
     Attributes:
         path: The file.
@@ -34,32 +37,43 @@ class ArrowFile:
     """
 
     def __init__(self, path: Path) -> None:
-        import pyarrow as pa
-
         self.path = path
         try:
-            self._file = pa.ipc.open_file(pa.memory_map(str(path)))
-            schema = self._file.schema
-            self.about: dict[str, Any] = json.loads(schema.metadata[b"penstock"])
-            fields = [Form.from_json(field.metadata[b"penstock"]) for field in schema]
-            batches = [self._file.get_batch_with_custom_metadata(at) for at in range(self._file.num_record_batches)]
-        except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            raise self._loss(f"cut off or no cache of penstock ({error})") from error
+            self._open()
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # a broken file misleads pyarrow, and what is made of what it says, in many ways
+            raise self._loss(f"cut off or no cache of penstock ({str(error) or type(error).__name__})") from error
+
+    def _open(self) -> None:
+        import pyarrow as pa
+
+        self._file = pa.ipc.open_file(pa.memory_map(str(self.path)))
+        fields = self._read_schema(self._file.schema)
+        batches = [self._file.get_batch_with_custom_metadata(at) for at in range(self._file.num_record_batches)]
         self._batches = [batch for batch, _ in batches]
+        for batch in self._batches:
+            batch.validate()
         self._sums = [None if meta is None else meta.get(b"crc32") for _, meta in batches]
         self._is_checked = [False] * len(batches)
+        self._checks_all = self.path.stat().st_size <= _MOST_CHECKED_BYTES
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
         self._first_rows: list[int] = self._starts.tolist()
         self.rows = self._first_rows[-1]
-        self._treedef = structure_from_json(self.about["structure"]) if self.about["has_rows"] else None
         self._forms: list[Form] = []
         self._firsts: list[int] = []
         while len(fields) > (at := sum(len(form.types()) for form in self._forms)):
             self._forms.append(fields[at])
             self._firsts.append(at)
         self._numbers = [self._views(at) if form.kind == "fixed" else None for at, form in enumerate(self._forms)]
+
+    def _read_schema(self, schema: Any) -> list[Form]:
+        """What the file says of itself; the form of each of its columns."""
+        if schema.metadata[b"crc32"] != checksum_of_schema(schema.metadata[b"penstock"], schema):
+            raise ValueError("its schema has another checksum")
+        self.about: dict[str, Any] = json.loads(schema.metadata[b"penstock"])
+        self._treedef = structure_from_json(self.about["structure"]) if self.about["has_rows"] else None
+        return [Form.from_json(field.metadata[b"penstock"]) for field in schema]
 
     def _views(self, at: int) -> _Numbers:
         form, first = self._forms[at], self._firsts[at]
@@ -86,11 +100,8 @@ class ArrowFile:
         return concatenate(parts, allocate)
 
     def _part(self, number: int, start: int, stop: int) -> Block:
+        self._check(number)
         batch, first = self._batches[number], self._first_rows[number]
-        if not self._is_checked[number]:
-            if self._sums[number] != str(checksum(batch)).encode():
-                raise self._loss(f"corrupt: elements {first} to {first + batch.num_rows - 1} have another checksum")
-            self._is_checked[number] = True
         columns: list[Column] = []
         for at, (form, numbers) in enumerate(zip(self._forms, self._numbers, strict=True)):
             if numbers is not None:
@@ -101,8 +112,24 @@ class ArrowFile:
             columns.append(from_arrow(form, arrays, stop - start))
         return Block(self._treedef, columns, stop - start)
 
+    def _check(self, number: int) -> None:
+        if self._is_checked[number]:
+            return
+        batch, first = self._batches[number], self._first_rows[number]
+        if self._sums[number] != str(checksum(batch)).encode():
+            raise self._loss(f"corrupt: elements {first} to {first + batch.num_rows - 1} have another checksum")
+        self._is_checked[number] = True
+
     def take(self, indices: Indices, allocate: Allocate) -> Block:
-        """The rows at `indices`, in any order and with repeats, in memory of their own."""
+        """The rows at `indices`, in any order and with repeats, in memory of their own.
+
+        Raises:
+            DataLossError: The file has changed since it was written, as far as that is seen.
+        """
+        if self._checks_all:
+            for number in range(len(self._batches)):
+                self._check(number)
+            self._checks_all = False
         batches = np.searchsorted(self._starts, indices, side="right") - 1
         rows = indices - self._starts[batches]
         columns: list[Column] = [
@@ -119,11 +146,41 @@ class ArrowFile:
         for number in np.unique(batches).tolist():
             mine = np.flatnonzero(batches == number)
             columns = self._batches[number].columns[first : first + len(form.types())]
-            parts.append(from_arrow(form, [column.take(rows[mine]) for column in columns], len(mine)))
+            parts.append(self._picked(form, columns, rows[mine]))
             places.append(mine)
         if len(parts) == 1:
             return parts[0]
         return concatenate_columns(parts).take(np.argsort(np.concatenate(places), kind="stable"))
+
+    def _picked(self, form: Form, columns: list[Any], rows: Indices) -> Column:
+        try:
+            # Since no checksum was compared: pyarrow goes where the offsets point, beyond the end of the file too.
+            if all(_lie_within(column, rows) for column in columns):
+                return from_arrow(form, [column.take(rows) for column in columns], len(rows))
+        except (ValueError, OverflowError) as error:  # a shape that does not fit its values, or text that is not UTF-8
+            raise self._loss(f"corrupt ({error})") from error
+        raise self._loss("corrupt: an element is said to lie outside of it")
+
+
+def _lie_within(array: Any, rows: Indices) -> bool:
+    """Whether the values of some rows of texts or lists lie within the memory of the array."""
+    import pyarrow as pa
+
+    kind = array.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if not (is_list or pa.types.is_large_binary(kind) or pa.types.is_large_string(kind)):
+        return True
+    _, places, *memory = array.buffers()
+    offsets = np.frombuffer(places, np.int32 if pa.types.is_list(kind) else np.int64)
+    starts, stops = offsets[rows + array.offset].astype(np.int64), offsets[rows + array.offset + 1].astype(np.int64)
+    size = len(array.values) if is_list else memory[0].size if memory[0] is not None else 0
+    if not ((starts >= 0) & (starts <= stops) & (stops <= size)).all():
+        return False
+    if not is_list:
+        return True
+    lengths = stops - starts
+    before = np.cumsum(lengths) - lengths
+    return _lie_within(array.values, np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths))
 
 
 class _Numbers:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock import tree
+from penstock import calls, tree
 from penstock.block import Block, Dense
 from penstock.files import paths
 from penstock.node import Indices, Source
@@ -99,7 +99,7 @@ def image_folder_classes(folder: Any) -> list[str]:
 def _one_path(method: str, folder: Any) -> str:
     if isinstance(folder, (list, tuple, np.ndarray)):
         raise TypeError(f"{method}(): folder must be one path, but is {folder!r}; concatenate() a dataset for each")
-    return paths.asked(method, "folder", folder)[0]
+    return calls.path(method, "folder", folder)
 
 
 def _classes(method: str, root: str) -> list[str]:
@@ -117,7 +117,8 @@ def _classes(method: str, root: str) -> list[str]:
 
 
 def _in_order(names: list[str], class_names: Any) -> list[str]:
-    if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names):
+    is_list = isinstance(class_names, Iterable) and not isinstance(class_names, str)
+    if not is_list or not all(isinstance(name, str) for name in class_names):
         raise TypeError(f"from_image_folder(): class_names must be a list of names, but is {class_names!r}")
     wanted = list(class_names)
     if sorted(wanted) != names:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock import tree
+from penstock import calls, tree
 from penstock.block import Block, Dense
 from penstock.files import paths
 from penstock.node import Indices, Source
@@ -51,6 +51,7 @@ def list_files(
     """
     if not (shuffle is None or isinstance(shuffle, bool)):
         raise TypeError(f"list_files(): shuffle must be True, False or None, but is {shuffle!r}")
+    calls.seed("list_files", seed)
     found = paths.expand("list_files", paths.asked("list_files", "file_pattern", file_pattern))
     array = np.empty(len(found), object)
     array[:] = found

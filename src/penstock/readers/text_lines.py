@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,7 @@ def from_text(
 
     Raises:
         FileNotFoundError: No file matches; here. One that is gone when it is to be read: in its place.
+        TypeError: `file_pattern` is no path, or `encoding` or `errors` no text.
         ValueError: There is no such encoding or error handler.
         UnicodeDecodeError: A line is not of that encoding; in its place, with path and byte.
         DataLossError: A compressed file is cut off or corrupt; in its place, after all whole lines before it.
@@ -104,7 +106,10 @@ def from_text(
     return cls(ReadFiles(TextLines(tuple(map(Fragment, names)), form), calls.origin(), settings))
 
 
-def _check_encoding(method: str, encoding: str | None, errors: str) -> None:
+def _check_encoding(method: str, encoding: Any, errors: Any) -> None:
+    for name, value, such in (("encoding", encoding, "utf-8"), ("errors", errors, "replace")):
+        if not (isinstance(value, str) or (name == "encoding" and value is None)):
+            raise TypeError(f"{method}(): {name} must be text, such as {such!r}, but is {value!r}")
     try:
         codecs.lookup_error(errors)
     except LookupError:
@@ -179,8 +184,13 @@ class TextLines(Reader):
     def read(self, fragment: Fragment, used: Used, position: Position | None) -> Iterator[tuple[Position, Block]]:
         path, form = fragment.path, self.form
         start = 0 if position is None else int(position)
-        for byte, chunk in line_chunks(path, form.compression_of(path), start, form.buffer_bytes):
-            yield byte, self._block(path, byte, chunk)
+        try:
+            for byte, chunk in line_chunks(path, form.compression_of(path), start, form.buffer_bytes):
+                yield byte, self._block(path, byte, chunk)
+        except FileNotFoundError as error:
+            if glob.has_magic(path):
+                error.add_note(f"{form.method}() reads files of these very names; Dataset.from_text() takes patterns")
+            raise
 
     def _block(self, path: str, byte: int, chunk: bytes) -> Block:
         encoding = self.form.encoding

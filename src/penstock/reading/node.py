@@ -62,7 +62,7 @@ class ReadFiles(Node):
                 return in_order(pieces, len(fragments), number, position)
             return read_ahead(pieces, len(fragments), number, position, self._calls(), context.start_thread)
 
-        return ReadingOperator(read)
+        return ReadingOperator(read, self.cardinality() != UNKNOWN)
 
     def _calls(self) -> int:
         assert self.settings is not None

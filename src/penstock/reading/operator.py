@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from penstock.block import Block
+from penstock.block import Block, another
 from penstock.errors import DataLossError
 from penstock.node import State
 from penstock.reader import Position
@@ -20,10 +20,13 @@ class ReadingOperator:
 
     Args:
         read: Starts reading at a position of a fragment.
+        rows_are_known: Whether a fragment that cannot be read is an error for each of its rows, so that they can be
+            counted.
     """
 
-    def __init__(self, read: Callable[[int, Position | None], Pieces]) -> None:
+    def __init__(self, read: Callable[[int, Position | None], Pieces], rows_are_known: bool = False) -> None:
         self._read = read
+        self._rows_are_known = rows_are_known
         self._pieces: Pieces | None = None
         self._number = 0
         self._position: Position | None = None
@@ -44,9 +47,14 @@ class ReadingOperator:
     def _next_piece(self) -> bool:
         if self._ended:
             return False
+        resumes = self._pieces is None and self._position is not None
         if self._pieces is None:
             self._pieces = self._read(self._number, self._position)
         piece: Piece | None = next(self._pieces, None)
+        if resumes and piece is not None and piece.position is None and not self._rows_are_known:
+            # As one row it would stand for all that were read here, and rows of the next file be skipped for them.
+            self.close()
+            raise another(piece.block.errors[0])
         if piece is None:
             self.close()
             if self._to_skip:

@@ -22,7 +22,7 @@ DROPOUT = 0.4
 
 @keras.saving.register_keras_serializable(package="penstock")
 class ConvBlock(keras.layers.Layer):
-    """Convolution, batch normalisation and ReLU as one layer.
+    """Convolution, batch normalisation and an activation as one layer.
 
     The convolution has no bias: batch normalisation subtracts the mean at once and brings its own offset.
 
@@ -36,6 +36,8 @@ class ConvBlock(keras.layers.Layer):
         strides: Step of the kernel, in pixels.
         padding: "same" or "valid".
         seed: Seed of the initial kernel; None draws one.
+        activation: Name of a function of Keras; None for none.
+        kernel_initializer: Draws the initial kernel; by default Keras' `HeNormal` of `seed`.
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class ConvBlock(keras.layers.Layer):
         strides: int = 1,
         padding: str = "same",
         seed: int | None = None,
+        activation: str | None = "relu",
+        kernel_initializer: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,13 +57,16 @@ class ConvBlock(keras.layers.Layer):
         self.strides = strides
         self.padding = padding
         self.seed = seed
+        self.activation = activation
+        self.activate = keras.activations.get(activation)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.convolution = keras.layers.Conv2D(
             filters,
             kernel_size,
             strides=strides,
             padding=padding,
             use_bias=False,
-            kernel_initializer=keras.initializers.HeNormal(seed=seed),
+            kernel_initializer=self.kernel_initializer or keras.initializers.HeNormal(seed=seed),
         )
         self.normalization = keras.layers.BatchNormalization(momentum=0.97)
 
@@ -69,15 +76,18 @@ class ConvBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        return keras.ops.relu(self.normalization(self.convolution(inputs), training=training))
+        return self.activate(self.normalization(self.convolution(inputs), training=training))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         shape: Shape = self.convolution.compute_output_shape(input_shape)
         return shape
 
     def get_config(self) -> dict[str, Any]:
-        config = {name: getattr(self, name) for name in ("filters", "kernel_size", "strides", "padding", "seed")}
-        return {**super().get_config(), **config}
+        names = ("filters", "kernel_size", "strides", "padding", "seed", "activation")
+        own = {name: getattr(self, name) for name in names}
+        if self.kernel_initializer is not None:
+            own["kernel_initializer"] = keras.initializers.serialize(self.kernel_initializer)
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="penstock")

@@ -22,6 +22,8 @@ Workers = Sequence[tuple[int, str] | None]
 THREADS: Workers = ((4, "thread"), None, (2, "thread"))
 PROCESSES: Workers = ((2, "process"), (3, "thread"), None)
 
+Executor = Literal["thread", "process"]
+
 
 @dataclass(frozen=True, repr=False)
 class WorkingChain(Chain):
@@ -57,12 +59,13 @@ def _with(workers: Workers, law: Law) -> Law:
 
 @dataclass(frozen=True, repr=False)
 class PrefetchedChain(Chain):
-    """A chain whose datasets end with a prefetch by each of `executors` in turn: what some leave, others go on with."""
+    """A chain whose datasets end with each of `prefetches` in turn: what some leave, others go on with."""
 
-    executors: Iterator[Literal["thread", "process"]] = field(default_factory=lambda: iter(()), compare=False)
+    prefetches: Iterator[tuple[int, Executor]] = field(default_factory=lambda: iter(()), compare=False)
 
     def build(self, calls: Calls | None = None, place: str = "", **changes: Any) -> Dataset[Any]:
-        return super().build(calls, place, **changes).prefetch(2, executor=next(self.executors))
+        buffer_size, executor = next(self.prefetches)
+        return super().build(calls, place, **changes).prefetch(buffer_size, executor=executor)
 
 
 def laws_apart(laws: Sequence[Law] = LAWS) -> list[Law]:
@@ -72,7 +75,8 @@ def laws_apart(laws: Sequence[Law] = LAWS) -> list[Law]:
 
 def _apart(law: Law) -> Law:
     def law_apart(chain: Chain, choose: Callable[[int, int], int]) -> None:
-        law(PrefetchedChain(chain.steps, itertools.cycle(("process", "thread"))), choose)
+        prefetches: tuple[tuple[int, Executor], ...] = ((2, "process"), (2, "thread"))
+        law(PrefetchedChain(chain.steps, itertools.cycle(prefetches)), choose)
 
     law_apart.__name__ = law.__name__
     law_apart.__doc__ = law.__doc__

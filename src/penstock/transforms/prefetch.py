@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from penstock import calls
-from penstock.node import Context, Node, Operator
+from penstock.block import Block
+from penstock.node import Context, Node, Operator, State, advance
 from penstock.passes import ReadingPace
 from penstock.plan import demand_is_exact
 from penstock.spec import Spec
@@ -76,6 +77,8 @@ class Prefetch(Node):
         return self.input.cardinality()
 
     def open(self, context: Context) -> Operator:
+        if self.buffer_size == 0:
+            return _NothingAheadOperator(context.open(self.input))
         if self.executor == "process":
             return context.apart(self.input, self.buffer_size)
         return context.background(
@@ -92,12 +95,51 @@ class Prefetch(Node):
     def sequential(self) -> Node:
         return self.input
 
-    def simplify(self) -> Node:
-        return self.input if self.buffer_size == 0 else self
-
     def signature(self) -> str:
         return "prefetch()"
 
     def label(self) -> str:
         where = ", executor='process'" if self.executor == "process" else ""
         return f"prefetch({'AUTOTUNE' if self.buffer_size < 0 else self.buffer_size}{where})"
+
+
+class _NothingAheadOperator:
+    """The input in the reader's thread, with the state of any other buffer: each goes on where another one was."""
+
+    def __init__(self, source: Operator) -> None:
+        self._source = source
+        self._restored: State = None
+        self._to_skip = 0
+        self._ended = False
+
+    def next_block(self, rows: int) -> Block | None:
+        while self._to_skip and not self._ended:
+            self._to_skip -= self._read(self._to_skip)[1]
+        return self._read(rows)[0]
+
+    def _read(self, rows: int) -> tuple[Block | None, int]:
+        block = None if self._ended else self._source.next_block(rows)
+        self._restored = None
+        if block is None:
+            self._ended = True
+            return None, 0
+        return block, block.rows
+
+    def get_state(self) -> State:
+        before = self._source.get_state() if self._restored is None else self._restored
+        return {"input": before, "taken": self._to_skip, "ended": self._ended}
+
+    def set_state(self, state: State) -> None:
+        self._restored = state["input"]
+        self._to_skip, self._ended = int(state["taken"]), bool(state["ended"])
+        if self._restored is not None and not self._ended:
+            self._source.set_state(self._restored)
+
+    def advance(self, state: State, rows: int) -> State | None:
+        if state["input"] is None or state["ended"]:
+            return None
+        after = advance(self._source, state["input"], state["taken"] + rows)
+        return None if after is None else {**state, "input": after, "taken": 0}
+
+    def close(self) -> None:
+        self._source.close()

@@ -15,10 +15,9 @@ from penstock import tree
 from penstock.block import Block
 from penstock.columns import Column, Dense, SparseTensor
 from penstock.errors import SpecError
-from penstock.node import UNKNOWN, Context, Node, Operator, State
-from penstock.plan import demand_is_exact
+from penstock.node import UNKNOWN, Context, Node, Operator
+from penstock.novelty import NoveltyOperator
 from penstock.spec import Spec
-from penstock.stream import SurplusOperator
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -27,8 +26,6 @@ T = TypeVar("T")
 
 _LONGEST_KEY_BYTES = 32
 _DIGEST_BYTES = 33  # one more than the longest key, so that no digest is taken for one
-_RUN_ROWS = 4096
-_MOST_ROWS = 1 << 16
 
 _Key = tuple[Hashable, Hashable]
 """What a key is of, such as a dtype and a shape, and the key."""
@@ -74,81 +71,30 @@ class Unique(Node):
         return UNKNOWN
 
     def open(self, context: Context) -> Operator:
-        return _UniqueOperator(self, _FromTheStart(context.open(self.input)))
+        return _UniqueOperator(self, context.open(self.input))
 
     def signature(self) -> str:
         return "unique()"
 
 
-class _FromTheStart:
-    """An input whose state is how many rows were read of it; they are read again after that was loaded."""
+class _UniqueOperator(NoveltyOperator):
+    """Keeps a key of every element that was handed on, under what their keys are of: dtypes and shapes."""
 
-    def __init__(self, source: Operator) -> None:
-        self._source = source
-        self._read = 0
-        self.to_read_again = 0
-
-    def next_block(self, rows: int) -> Block | None:
-        block = self._source.next_block(rows)
-        self._read += 0 if block is None else block.rows
-        return block
-
-    def get_state(self) -> State:
-        return self._read + self.to_read_again
-
-    def set_state(self, state: State) -> None:
-        self.to_read_again = int(state)
-
-    def close(self) -> None:
-        self._source.close()
-
-
-class _UniqueOperator(SurplusOperator):
-    """Keeps a key of every element that was handed on, under what their keys are of: dtypes and shapes.
-
-    Asks for as many rows as it takes by what was new so far, where running ahead is allowed.
-    """
-
-    source: _FromTheStart
-
-    def __init__(self, node: Unique, source: _FromTheStart) -> None:
-        super().__init__(source)
-        self._node = node
-        self._is_exact: bool | None = None
+    def __init__(self, node: Unique, source: Operator) -> None:
+        super().__init__(node, source)
         self._seen: dict[Hashable, set[Hashable]] = {}
-        self._looked_at = self._kept = 1
 
-    def produce(self, rows: int) -> Block | None:
-        while self.source.to_read_again:
-            block = self.source.next_block(min(_RUN_ROWS, self.source.to_read_again))
-            if block is None:
-                return None
-            self.source.to_read_again -= block.rows
-            self._first_ones(block)
-        if self._looked_at > 1 and self._is_exact is None:
-            self._is_exact = demand_is_exact(self._node)
-        if self._is_exact is False:
-            rows = min(_MOST_ROWS, rows * self._looked_at // self._kept + 1)
-        block = self.source.next_block(rows)
-        return None if block is None else self._first_ones(block)
-
-    def _first_ones(self, block: Block) -> Block:
-        """The rows whose keys are new, and errors."""
-        if block.treedef is None:
-            return block
+    def new_rows(self, block: Block) -> tuple[Block, Sequence[int]]:
         kinds, keys, errors = _keys(block)
         if errors or block.errors:
             block = Block(block.treedef, block.columns, block.rows, {**errors, **block.errors})
         if isinstance(kinds, list):
-            kept = [row for row, pair in enumerate(zip(kinds, keys, strict=True)) if self._is_kept(*pair, row, block)]
-        else:
-            seen = self._seen.setdefault(kinds, set())
-            bad, add = block.errors, seen.add
-            # `add` gives None: a row is kept if its key was not there and is now.
-            kept = [row for row, key in enumerate(keys) if row in bad or (key not in seen and not add(key))]
-        self._looked_at += block.rows
-        self._kept += len(kept)
-        return block if len(kept) == block.rows else block.take(np.array(kept, np.intp))
+            pairs = enumerate(zip(kinds, keys, strict=True))
+            return block, [row for row, pair in pairs if self._is_kept(*pair, row, block)]
+        seen = self._seen.setdefault(kinds, set())
+        bad, add = block.errors, seen.add
+        # `add` gives None: a row is kept if its key was not there and is now.
+        return block, [row for row, key in enumerate(keys) if row in bad or (key not in seen and not add(key))]
 
     def _is_kept(self, kind: Hashable, key: Hashable, row: int, block: Block) -> bool:
         """Whether a row is an error, or its key is new; which it is no more then."""

@@ -18,6 +18,7 @@ class Effect(enum.Enum):
     ALIAS = "may hand back its arguments or parts of them"
     WRITES_FIRST = "writes into its first argument"
     READS = "reads files or calls a library, and writes nothing"
+    TEXT = "is a function of penstock.text: computes something new or hands back its argument or parts of it"
     IMAGES = "is a function of penstock.image: computes something new or hands back its argument, and may read a file"
 
 
@@ -66,6 +67,9 @@ _READING_MODULES = frozenset(
 )
 _PURE_MODULES = frozenset(
     "math cmath _operator operator itertools numpy.linalg numpy.fft numpy.char numpy.strings".split()
+)
+_TEXT_MODULES = frozenset(
+    f"penstock.text.{name}" for name in "cleaning tokenizing vocabularies lengths masking corruption targets".split()
 )
 _WRITING_NAME = re.compile(
     r"write|save|show|rand|rvs|sampl|permut|seed|dump$|remove|unlink|mkdir|rmdir|touch|rename|delete|shuffle|^i[a-z]+$"
@@ -141,6 +145,8 @@ def effect_of(function: Any) -> Effect | None:
         return Effect.READS if name in _READING_NUMPY else _among(name, _FRESH_NUMPY, _ALIAS_NUMPY)
     if module.startswith("penstock.image."):
         return Effect.IMAGES
+    if module in _TEXT_MODULES and name != "save":
+        return Effect.TEXT
     if name not in _HARMLESS_I_NAMES and _WRITING_NAME.search(name):
         return None
     if module in _PURE_MODULES:

@@ -13,9 +13,10 @@ from penstock import tree
 from penstock.block import Block
 from penstock.node import Context, Indices, Purity
 from penstock.spec import Spec
+from penstock.vectorize.own_form import OwnForm, has_own_form
 from penstock.vectorize.results import Results, spread
 from penstock.vectorize.returned import ReturnedMemory
-from penstock.vectorize.vectorised import ROWS_TO_PROVE, Vectorised, column_form, difference, form_spec, scalars_fit
+from penstock.vectorize.vectorised import ROWS_TO_PROVE, Form, Vectorised, form_spec, scalars_fit
 
 if TYPE_CHECKING:
     from penstock.vectorize.purity import Verdict
@@ -51,9 +52,10 @@ class ElementFunction:
         self.transformation = transformation
         self.origin = origin
         self._allowed = vectorize
+        self._has_own_form = has_own_form(function)
         self._purity = purity
         self._verdict: Verdict | None = None
-        self._forms: list[_Form] = []
+        self._forms: list[Form] = []
         self._traced: tuple[Spec, Trace | str] | None = None
         self._results = Results(f"{transformation}(): {self.name}")
         self._returned = ReturnedMemory()
@@ -102,6 +104,8 @@ class ElementFunction:
 
     def _trace(self, spec: Spec) -> Trace | str:
         """The function traced on elements of `spec`, once for the spec seen last; or why it cannot be."""
+        if self._has_own_form:
+            return OwnForm.name
         if self._traced is None or self._traced[0] != spec:
             from penstock.vectorize.trace import Refusal, trace
 
@@ -118,13 +122,15 @@ class ElementFunction:
             if self.purity is not Purity.PURE:
                 return f"per element: {self._impurity}"
             traced = self._trace(spec)
-            return f"per element: {traced}" if isinstance(traced, str) else "vectorised"
+            if not isinstance(traced, str) or self._has_own_form:
+                return OwnForm.name if self._has_own_form else Vectorised.name
+            return f"per element: {traced}"
         return self.way or "not known before the first element"
 
     @property
     def is_vectorised(self) -> bool:
         """Whether it is known to run on whole blocks."""
-        return self.way == "vectorised"
+        return self.way == Vectorised.name
 
     @property
     def results(self) -> Results:
@@ -154,7 +160,7 @@ class ElementFunction:
             if result is not None:
                 return result
             if plan.fails:
-                self._drop(form, "vectorised, it raised or warned on several blocks")
+                self._drop(form, f"{plan.name}, it raised or warned on several blocks")
             return self._row_by_row(block, indices)
         return self._prove(form, plan, block, context, indices)
 
@@ -167,7 +173,7 @@ class ElementFunction:
         """The function's result for every row, called with one more argument that `extra` makes for the row."""
         return self._row_by_row(block, indices, extra=extra)
 
-    def _form_of(self, block: Block) -> _Form:
+    def _form_of(self, block: Block) -> Form:
         """How to run on columns like these; decided when they are first seen."""
         # Threads may share this function: what is read is a whole form, never half of one and half of another.
         for form in self._forms:
@@ -177,14 +183,16 @@ class ElementFunction:
         self._forms = [form, *self._forms]
         return form
 
-    def _prepare(self, block: Block) -> _Form:
+    def _prepare(self, block: Block) -> Form:
         assert block.treedef is not None
-        form = _Form(block)
+        form = Form(block)
         if len(self._forms) >= _MOST_FORMS:
             self.way = "per element: shapes or dtypes differ from block to block"
             self._allowed = False
         elif self.purity is not Purity.PURE:
             self.way = f"per element: {self._impurity}"
+        elif self._has_own_form:
+            self.way, form.plan = OwnForm.name, OwnForm(self.function, self._results)
         else:
             spec = Spec(block.treedef, tuple(form_spec(part) for part in form.columns))
             traced = self._trace(spec)
@@ -194,25 +202,29 @@ class ElementFunction:
                 self.way = f"per element: {traced}"
                 form.scalars = prove_scalars(self.function, spec)
             else:
-                self.way = "vectorised"
+                self.way = Vectorised.name
                 form.plan = Vectorised(traced)
         return form
 
-    def _prove(self, form: _Form, plan: Vectorised, block: Block, context: Context, indices: Indices | int) -> Block:
+    def _prove(
+        self, form: Form, plan: Vectorised | OwnForm, block: Block, context: Context, indices: Indices | int
+    ) -> Block:
         """Run both ways on the first rows; vectorised code that differs in a bit is dropped for good."""
         rows = min(block.rows, ROWS_TO_PROVE - plan.rows_proven)
         expected = self._row_by_row(block.slice(0, rows), indices)
         result = plan.run(block, context)
+        if result is None and plan.fails:
+            self._drop(form, f"{plan.name}, it raised or warned on several blocks")
         if result is None or expected.errors:
             return self._row_by_row(block, indices) if rows < block.rows else expected
-        changed = difference(expected, result.slice(0, rows))
+        changed = plan.difference(expected, result.slice(0, rows))
         if changed:
-            self._drop(form, f"vectorised, it gave another {changed}")
+            self._drop(form, f"{plan.name}, it gave another {changed}")
             return self._row_by_row(block, indices) if rows < block.rows else expected
         plan.rows_proven += rows
         return result
 
-    def _drop(self, form: _Form, reason: str) -> None:
+    def _drop(self, form: Form, reason: str) -> None:
         """Run row by row from now on."""
         form.plan = None
         self.way = f"per element: {reason}"
@@ -330,27 +342,6 @@ class ElementFunction:
         if hasattr(error, "__dict__") and not hasattr(error, "penstock_replay"):
             last = None if extra is None else partial(extra, place)
             error.penstock_replay = Replay(self, block.slice(row, row + 1), last, index)  # type: ignore[attr-defined]
-
-
-class _Form:
-    """Columns of one structure, dtypes and shapes, and how the function runs on them."""
-
-    __slots__ = ("columns", "plan", "scalars", "treedef")
-
-    def __init__(self, block: Block) -> None:
-        self.treedef = block.treedef
-        self.columns = [column_form(column) for column in block.columns]
-        self.plan: Vectorised | None = None
-        self.scalars: ScalarProof | None = None
-
-    def fits(self, block: Block) -> bool:
-        """Whether the columns are of this form."""
-        if block.treedef is not self.treedef and block.treedef != self.treedef:
-            return False
-        for column, known in zip(block.columns, self.columns, strict=True):  # noqa: SIM110  twice as fast as all()
-            if column_form(column) != known:
-                return False
-        return True
 
 
 class Replay:

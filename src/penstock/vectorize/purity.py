@@ -42,6 +42,7 @@ from penstock.vectorize.bytecode import (
     join,
     parts,
 )
+from penstock.vectorize.own_form import has_own_form
 
 _DEEPEST = 30
 _CACHED = type(functools.cache(len))
@@ -67,9 +68,12 @@ def judge(function: Callable[..., object], draws: bool = False) -> Verdict:
     >>> judge(lambda x: print(x)).reason
     'prints'
 
-    Anything that is not understood counts as `Purity.STATEFUL`. With `draws`, an argument may be a random generator of
+    Who gives a function a form of its own for many rows says that it is pure (`own_form.py`). Anything that is not
+    understood counts as `Purity.STATEFUL`. With `draws`, an argument may be a random generator of
     the function's own: drawing from it is `Purity.STATELESS`.
     """
+    if has_own_form(function):
+        return Verdict(Purity.PURE, "", False, lets_go_of_gil=bool(getattr(function, "lets_go_of_gil", False)))
     search = _Search()
     search.draws = draws
     try:
@@ -192,7 +196,7 @@ class _Search:
             keywords = {name: self.captured(value, name) for name, value in function.keywords.items()}
             inner = self.captured(function.func, "partial")
             return self.call(inner, [*bound, *positional], {**keywords, **named}, spread)
-        if isinstance(function, types.MethodType):
+        if isinstance(function, types.MethodType) and effect_of(function) is not Effect.TEXT:
             owner = self._instance(function.__self__)
             return self._call_known(function.__func__, [owner, *positional], named, spread)
         wrapped = _behind(function)
@@ -233,7 +237,7 @@ class _Search:
 
             self.lets_go_of_gil = True
             self.reads = f"calls image.{function.__name__}() (installed: {libraries.in_use()})"
-        if effect in (Effect.ALIAS, Effect.IMAGES):
+        if effect in (Effect.ALIAS, Effect.IMAGES, Effect.TEXT):
             return parts(*arguments)
         return MADE
 

@@ -1,4 +1,4 @@
-"""A traced function on blocks, and whether what it gives is the same as row by row."""
+"""A traced function on blocks, and whether what it gives is the same as row by row; which columns that holds for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from penstock.node import Context
 from penstock.spec import TensorSpec
 
 if TYPE_CHECKING:
+    from penstock.vectorize.own_form import OwnForm
     from penstock.vectorize.scalar import ScalarProof
     from penstock.vectorize.trace import Trace
 
@@ -22,6 +23,8 @@ _LARGE_BYTES = 1 << 20
 
 class Vectorised:
     """A traced function and how far it is trusted."""
+
+    name = "vectorised"
 
     def __init__(self, traced: Trace) -> None:
         self._trace = traced
@@ -37,6 +40,10 @@ class Vectorised:
     def is_current(self) -> bool:
         """Whether what the function captured is still what it was when it was traced."""
         return self._trace.is_current()
+
+    def difference(self, expected: Block, got: Block) -> str:
+        """What differs between rows computed one by one and together, in a word; "" where every bit is the same."""
+        return difference(expected, got)
 
     @property
     def fails(self) -> bool:
@@ -58,6 +65,27 @@ class Vectorised:
         made: list[Column] = [columns[passes[at]] if at in passes else Dense(array) for at, array in enumerate(results)]
         fresh = not passes or (block.fresh and self._passes_once)
         return Block(self._treedef, made, rows, block.errors, fresh)
+
+
+class Form:
+    """Columns of one structure, dtypes and shapes, and how the function runs on them."""
+
+    __slots__ = ("columns", "plan", "scalars", "treedef")
+
+    def __init__(self, block: Block) -> None:
+        self.treedef = block.treedef
+        self.columns = [column_form(column) for column in block.columns]
+        self.plan: Vectorised | OwnForm | None = None
+        self.scalars: ScalarProof | None = None
+
+    def fits(self, block: Block) -> bool:
+        """Whether the columns are of this form."""
+        if block.treedef is not self.treedef and block.treedef != self.treedef:
+            return False
+        for column, known in zip(block.columns, self.columns, strict=True):  # noqa: SIM110  twice as fast as all()
+            if column_form(column) != known:
+                return False
+        return True
 
 
 def _num_bytes(leaf: TensorSpec) -> int:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from penstock import tree
-from penstock.arrow_columns import Form, block_of, checksum, form_of, to_arrow, wider
+from penstock.arrow_columns import Form, block_of, checksum, checksum_of_schema, form_of, to_arrow, wider
 from penstock.block import Block, concatenate
+from penstock.columns import Column
 from penstock.errors import SpecError
 from penstock.structures import structure_to_json
 
 _BATCH_BYTES = 1 << 25
 _MOST_BATCH_ROWS = 1 << 16
 _MOST_HELD_BYTES = 1 << 26
+_MOST_KINDS = 3
 
 
 class ArrowWriter:
@@ -67,12 +72,14 @@ class ArrowWriter:
         structure_to_json(block.treedef)
         for column, name in zip(block.columns, tree.paths(block.treedef), strict=True):
             if form_of(column) is None:
-                raise self._refusal(name, column.values(writable=False)[0])
+                raise self._refusal(name, column, None)
 
-    def _refusal(self, name: str, value: Any) -> SpecError:
+    def _refusal(self, name: str, column: Column, before: Form | None) -> SpecError:
+        kinds = dict.fromkeys(_kind(value) for value in column.values(writable=False))
+        earlier = "" if before is None else f", and earlier {_name(before.dtype)}"
         return SpecError(
-            f"{self._method}: component{name} is a {type(value).__name__} or has several dtypes, and cannot be written "
-            "to a file; map() it to numbers, text or arrays of one dtype"
+            f"{self._method}: component{name} holds {', '.join(islice(kinds, _MOST_KINDS))}{earlier}, which cannot be "
+            "written to one column of a file; map() it to numbers, text or arrays of one dtype"
         )
 
     def _flush(self, rows: int) -> None:
@@ -97,11 +104,11 @@ class ArrowWriter:
         forms: list[Form] = []
         assert block.treedef is not None
         for at, column in enumerate(block.columns):
-            form = form_of(column)
-            if form is not None and self._forms is not None:
-                form = wider(self._forms[at], form)
+            form, before = form_of(column), None if self._forms is None else self._forms[at]
+            if form is not None and before is not None:
+                form = wider(before, form)
             if form is None:
-                raise self._refusal(tree.paths(block.treedef)[at], column.values(writable=False)[0])
+                raise self._refusal(tree.paths(block.treedef)[at], column, before)
             forms.append(form)
         return forms
 
@@ -116,7 +123,7 @@ class ArrowWriter:
             for part, kind in enumerate(form.types())
         ]
         self._forms = forms
-        self._schema = pa.schema(fields, metadata={"penstock": about})
+        self._schema = pa.schema(fields, {"penstock": about, "crc32": checksum_of_schema(about.encode(), fields)})
         self._arrow = pa.ipc.new_file(self._file, self._schema)
 
     def _append(self, block: Block) -> None:
@@ -162,3 +169,15 @@ class ArrowWriter:
         with suppress(OSError):  # what Python still held does not fit on the disk either
             self._file.close()
         self.path.unlink(missing_ok=True)
+
+
+def _kind(value: Any) -> str:
+    """What a value is, for people."""
+    if not isinstance(value, np.ndarray):
+        return type(value).__name__
+    items = sorted({type(item).__name__ for item in value.flat}) if value.dtype.hasobject else [str(value.dtype)]
+    return f"{'an empty array' if not value.size else 'an array'} of {' and '.join(items) or 'objects'}"
+
+
+def _name(dtype: Any) -> str:
+    return getattr(dtype, "__name__", str(dtype))

@@ -36,8 +36,8 @@ def to_parquet(self: Dataset[Any], path: Any, *, row_group_rows: int = _ROW_GROU
     [('a', [0, 1]), ('b', [2, 3]), ('c', [4, 5])]
 
     Elements are dicts, which may hold dicts; other structures have no names for their columns. Components of shape
-    (None, ...) become lists, those of other shapes lists of a fixed size. A local file appears, or is replaced, when it
-    is whole; what fails leaves none behind.
+    (None, ...) become lists, those of other shapes lists of a fixed size. Pages have checksums, which `from_parquet`
+    compares. A local file appears, or is replaced, when it is whole; what fails leaves none behind.
 
     Args:
         path: A path or URL, whose folder exists.
@@ -51,18 +51,31 @@ def to_parquet(self: Dataset[Any], path: Any, *, row_group_rows: int = _ROW_GROU
         SpecError: A component is no number, time or text, has an unknown shape, or an element does not fit
             `element_spec`; names the component.
         ValueError: The dataset is endless, or `row_group_rows` is below 1.
+        FileNotFoundError: The folder of `path` does not exist.
+        IsADirectoryError: `path` is a folder.
 
     See also: from_parquet, cache.
     """
-    (target,) = paths.asked(_METHOD, "path", os.fspath(path) if isinstance(path, (str, os.PathLike)) else [path])
+    target = calls.path(_METHOD, "path", path)
     calls.count(_METHOD, "row_group_rows", row_group_rows, 1)
     if self.cardinality() == INFINITE:
         raise ValueError(f"{_METHOD}(): the dataset is endless; take(n) elements first")
+    if not paths.is_remote(target):
+        _check_place(target)
     leaves, treedef = tree.flatten(self.element_spec)
     spec = Spec(treedef, tuple(leaves))
     schema = _schema(self.element_spec, spec)
     with _appearing(target) as file, iter(self) as elements:
         _write(elements, spec, schema, file, row_group_rows)
+
+
+def _check_place(path: str) -> None:
+    """Before anything is computed, which may take hours."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{_METHOD}(): {path} is a folder; give the name of a file in it")
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"{_METHOD}(): the folder {folder} does not exist; create it first")
 
 
 @contextmanager
@@ -83,7 +96,8 @@ def _appearing(path: str) -> Iterator[Any]:
         with open(unfinished, "wb") as file:
             yield file
         os.replace(unfinished, path)
-    except BaseException:
+    except BaseException as error:
+        error.add_note(f"in {_METHOD}(), writing {path}")  # "no space left" alone does not say where
         with suppress(OSError):
             os.unlink(unfinished)
         raise
@@ -93,7 +107,7 @@ def _write(elements: Iterator[Any], spec: Spec, schema: Any, file: Any, row_grou
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(file, schema) as writer:
+    with pq.ParquetWriter(file, schema, write_page_checksum=True) as writer:
         held: list[Any] = []
         rows = held_bytes = 0
         while True:

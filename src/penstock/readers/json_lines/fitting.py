@@ -51,6 +51,30 @@ def infer(objects: Sequence[dict[str, Any]]) -> Spec | None:
     return None if treedef is None or not found else Spec(treedef, tuple(leaf or _EMPTY_LIST for leaf in found))
 
 
+def why_no_spec(value: Any) -> str:
+    """What is said of a line where none of the first objects has a spec: what keeps this one from having one."""
+    if not isinstance(value, dict):
+        return f"the line is {_shown(value)}, but an object was expected"
+    found = "it has no keys" if not value else _without_spec(value, "")
+    since = f", since {found}" if found else ""
+    return (
+        f"no spec was found in the first lines of any file{since}; declare output_signature=, name other keys in "
+        "columns=, or map() the lines of from_text() with json.loads"
+    )
+
+
+def _without_spec(value: Any, name: str) -> str | None:
+    """The first component that no spec fits, as a clause; None where there is none."""
+    if isinstance(value, dict):
+        below = (_without_spec(part, f"{name}[{key!r}]") for key, part in value.items())
+        return next(filter(None, below), None)
+    try:
+        _spec_of(value)
+    except (KeyError, ValueError):
+        return f"{_called(name)} is {_shown(value)}"
+    return None
+
+
 def _has_nulls(value: Any) -> bool:
     # None is structure to `tree`, and would make all rows with a value there misfits.
     return value is None or (isinstance(value, dict) and any(map(_has_nulls, value.values())))

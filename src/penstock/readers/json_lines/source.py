@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from penstock.errors import DataLossError, SpecError
 from penstock.files import opening, paths
 from penstock.files.lines import line_chunks, split_lines
 from penstock.reader import Fragment, Position, Reader, Used
-from penstock.readers.json_lines.fitting import Fitting, Misfit, can_be_json, infer
+from penstock.readers.json_lines.fitting import Fitting, Misfit, can_be_json, infer, why_no_spec
 from penstock.reading import ReadFiles, parallel_reads
 from penstock.spec import Spec, TensorSpec
 
@@ -84,7 +84,7 @@ def from_json_lines(
 def _names(columns: Any) -> list[str] | None:
     if columns is None:
         return None
-    names = [] if isinstance(columns, str) else list(columns)
+    names = [] if isinstance(columns, str) or not isinstance(columns, Iterable) else list(columns)
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError(f"{_METHOD}(): columns must be a list of keys, but is {columns!r}")
     return names
@@ -242,8 +242,9 @@ class _Rows:
 
     def _misfit(self, errors: dict[int, Exception], row: int, line: int, value: Any) -> bool:
         """Whether a value does not fit; then its error is put down."""
-        told = "no spec was found in the first lines of any file; declare output_signature="
-        if self._fitting is not None:
+        if self._fitting is None:
+            told = why_no_spec(value)
+        else:
             try:
                 self._fitting.columns([value])
                 return False
@@ -256,6 +257,8 @@ class _Rows:
         told = str(error)
         if isinstance(error, json.JSONDecodeError):
             told = f"{error.msg} in column {error.colno}"
+            if error.doc.strip() in ("[", "{"):
+                told += "; each line must hold a whole object, but this one only begins a value"
         found = DataLossError(f"{_METHOD}(): line {line} of {self._path} is no JSON: {told}")
         found.__cause__ = error
         return found

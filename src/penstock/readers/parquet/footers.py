@@ -33,14 +33,15 @@ def opened(path: str) -> Iterator[Any]:
     # pyarrow reads local files itself, without the GIL.
     with open_file(path) if is_remote(path) else pa.OSFile(path) as file:
         try:
-            found = pq.ParquetFile(file, pre_buffer=is_remote(path))
-        except (pa.ArrowException, OSError) as error:
+            # Where pages have no checksum, none is computed.
+            found = pq.ParquetFile(file, pre_buffer=is_remote(path), page_checksum_verification=True)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if getattr(error, "errno", None):
                 raise
             file.seek(0, 2)
             raise DataLossError(
                 f"{METHOD}(): {path} is cut off or no Parquet file: it ends at byte {file.tell()} and has "
-                f"no footer there ({error}); fetch or write it again"
+                f"no whole footer there ({error}); fetch or write it again"
             ) from error
         yield found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from penstock.columns import Column
 from penstock.errors import DataLossError, SpecError
 from penstock.files import paths
 from penstock.reader import Fragment, Position, Reader, Used
-from penstock.readers.parquet.decoding import decode, never_looked_at, null_value, stands_for_nothing
+from penstock.readers.parquet.decoding import Decoded, decode, never_looked_at, null_value, stands_for_nothing
 from penstock.readers.parquet.footers import METHOD, Layout, Leaf, layout_of, opened, read_footer
 from penstock.reading import ReadFiles, parallel_reads
 from penstock.spec import Spec
@@ -97,7 +97,7 @@ def from_parquet(
 def _names(columns: Any) -> list[str] | None:
     if columns is None:
         return None
-    names = [] if isinstance(columns, str) else list(columns)
+    names = [] if isinstance(columns, str) or not isinstance(columns, Iterable) else list(columns)
     if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise TypeError(f"{METHOD}(): columns must be a list of different names, but is {columns!r}")
     return names
@@ -178,7 +178,7 @@ class ParquetRows(Reader):
             if not is_read[leaf.name]:
                 columns.append(never_looked_at(leaf.spec, rows))
                 continue
-            column, is_missing = decode(_array(table, leaf), leaf.fill)
+            column, is_missing = _decoded(table, leaf, path, range(first_row, first_row + rows))
             columns.append(column)
             if is_missing is not None:
                 for row in np.flatnonzero(is_missing).tolist():
@@ -200,6 +200,19 @@ def _row_group(file: Any, fragment: Fragment, columns: list[str]) -> Any:
         raise DataLossError(
             f"{METHOD}(): row group {fragment.number} of {fragment.path} is corrupt: {error}; fetch or write the file "
             "again"
+        ) from error
+
+
+def _decoded(table: Any, leaf: Leaf, path: str, rows: range) -> Decoded:
+    import pyarrow as pa
+
+    try:
+        return decode(_array(table, leaf), leaf.fill)
+    except (pa.ArrowException, ValueError) as error:
+        why = "holds text that is not UTF-8" if leaf.spec.dtype is str else f"cannot be decoded: {error}"
+        raise DataLossError(
+            f"{METHOD}(): column {leaf.name!r} of {path}, in rows {rows.start} to {rows.stop - 1}, {why}; write the "
+            "file again, as binary if it is no text, or leave the column out with columns="
         ) from error
 
 

@@ -8,24 +8,22 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import keras
-import numpy as np
 
 from penstock.dataset import Dataset
 from penstock.recipes.training.checkpoint import Checkpoint
+from penstock.recipes.training.job import Array
 from penstock.recipes.training.session import Session
 from penstock.recipes.training.variables import export
-
-Array = np.ndarray[Any, Any]
 
 
 class GradientStep(Protocol):
     """One backend's way to train a model on one batch."""
 
-    def __call__(self, images: Array, labels: Array) -> tuple[float, int]:
-        """Change the model by one batch; the loss, and how many images were classified right before the change."""
+    def __call__(self, inputs: Any, labels: Array) -> tuple[float, int]:
+        """Change the model by one batch; the loss, and how many labels it gave right before the change."""
 
-    def predict(self, images: Array) -> Array:
-        """Logits of shape (n, classes), without changing anything."""
+    def predict(self, inputs: Any) -> Array:
+        """Logits, without changing anything."""
 
     def synchronize(self) -> None:
         """Have the model's and the optimiser's variables hold what training made of them."""
@@ -51,29 +49,29 @@ def gradient_step(model: keras.Model) -> GradientStep:
 
 @dataclass
 class RunningMetrics:
-    """Mean loss and accuracy of the images seen since the epoch began."""
+    """Mean loss and accuracy over the labels seen since the epoch began."""
 
     loss_sum: float = 0.0
     num_right: float = 0
-    num_images: float = 0
+    num_labels: float = 0
 
-    def update(self, loss: float, num_right: int, num_images: int) -> None:
+    def update(self, loss: float, num_right: int, num_labels: int) -> None:
         """Add one batch with mean loss `loss`."""
-        self.loss_sum += loss * num_images
+        self.loss_sum += loss * num_labels
         self.num_right += num_right
-        self.num_images += num_images
+        self.num_labels += num_labels
 
     def result(self) -> dict[str, float]:
-        """The means; there must be an image."""
-        return {"loss": self.loss_sum / self.num_images, "accuracy": self.num_right / self.num_images}
+        """The means; there must be a label."""
+        return {"loss": self.loss_sum / self.num_labels, "accuracy": self.num_right / self.num_labels}
 
     def state(self) -> list[float]:
         """What the constructor takes."""
-        return [self.loss_sum, self.num_right, self.num_images]
+        return [self.loss_sum, self.num_right, self.num_labels]
 
 
 def train(step: GradientStep, model: keras.Model, dataset: Dataset[Any], session: Session) -> None:
-    """Train `model` by `step` on batches (images, labels), from where `session` starts to its last epoch."""
+    """Train `model` by `step` on batches (inputs, labels), from where `session` starts to its last epoch."""
     start = session.start
     for epoch in range(start.epoch, session.settings.epochs):
         interrupted = start if start.batch and epoch == start.epoch else None
@@ -100,20 +98,11 @@ def _train_epoch(
             return Checkpoint(pipeline=batches.state_dict(), metrics=metrics.state(), variables=export(model))
 
         session.begin_epoch(epoch, interrupted.batch if interrupted else 0)
-        for (images, labels), waited_seconds in _timed(batches):
-            loss, num_right = step(images, labels)
-            metrics.update(loss, num_right, len(labels))
+        for (inputs, labels), waited_seconds in _timed(batches):
+            loss, num_right = step(inputs, labels)
+            metrics.update(loss, num_right, labels.size)
             session.end_step(loss, metrics.result(), waited_seconds, snapshot)
         session.end_epoch(metrics.result(), snapshot)
-
-
-def evaluate(step: GradientStep, dataset: Dataset[Any]) -> float:
-    """Accuracy on batches (images, labels)."""
-    metrics = RunningMetrics()
-    with dataset.iterator() as batches:
-        for images, labels in batches:
-            metrics.update(0.0, int((step.predict(images).argmax(axis=-1) == labels).sum()), len(labels))
-    return metrics.result()["accuracy"]
 
 
 def _timed(batches: Iterator[Any]) -> Iterator[tuple[Any, float]]:

@@ -9,12 +9,13 @@ import keras
 from penstock.dataset import Dataset
 from penstock.integrations.keras import KerasData, to_keras
 from penstock.recipes.training.checkpoint import Checkpoint
+from penstock.recipes.training.job import Array, Predict
 from penstock.recipes.training.session import Session
 from penstock.recipes.training.variables import copies, export, restore
 
 
 def fit(model: keras.Model, dataset: Dataset[Any], session: Session) -> None:
-    """Train `model`, compiled here, on batches (images, labels), from where `session` starts to its last epoch."""
+    """Train `model`, compiled here, on batches (inputs, labels), from where `session` starts to its last epoch."""
     settings, start = session.settings, session.start
     data = to_keras(dataset, first_epoch=start.epoch, resumable=True)
     assert isinstance(data, KerasData)
@@ -46,13 +47,14 @@ def metrics() -> list[keras.metrics.Metric]:
     return [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), BatchLoss()]
 
 
-def evaluate(model: keras.Model, dataset: Dataset[Any]) -> float:
-    """Accuracy of `model` on batches (images, labels)."""
-    data = to_keras(dataset)
-    try:
-        return float(model.evaluate(data, verbose=0, return_dict=True)["accuracy"])
-    finally:
-        data.close()
+def predictor(model: keras.Model) -> Predict:
+    """What `model`, compiled, predicts for the inputs of a batch."""
+
+    def predict(inputs: Any) -> Array:
+        logits: Array = model.predict_on_batch(inputs)
+        return logits
+
+    return predict
 
 
 class BatchLoss(keras.metrics.Metric):

@@ -29,12 +29,12 @@ class JaxStep:
         self._step = jax.jit(self._compute_step, donate_argnums=0)
         self._predict = jax.jit(self._compute_logits)
 
-    def __call__(self, images: Array, labels: Array) -> tuple[float, int]:
-        self._state, loss, num_right = self._step(self._state, images, labels)
+    def __call__(self, inputs: Any, labels: Array) -> tuple[float, int]:
+        self._state, loss, num_right = self._step(self._state, inputs, labels)
         return float(loss), int(num_right)
 
-    def predict(self, images: Array) -> Array:
-        return np.asarray(self._predict(self._state[0], self._state[1], images))
+    def predict(self, inputs: Any) -> Array:
+        return np.asarray(self._predict(self._state[0], self._state[1], inputs))
 
     def synchronize(self) -> None:
         model = self._model
@@ -44,17 +44,17 @@ class JaxStep:
                 # A copy, as the next step gives the original away.
                 variable.assign(jnp.copy(value))
 
-    def _compute_step(self, state: State, images: Any, labels: Any) -> tuple[State, Any, Any]:
+    def _compute_step(self, state: State, inputs: Any, labels: Any) -> tuple[State, Any, Any]:
         trainable, other, optimizer = state
         loss_of = jax.value_and_grad(self._compute_loss, has_aux=True)
-        (loss, (num_right, other)), gradients = loss_of(trainable, other, images, labels)
+        (loss, (num_right, other)), gradients = loss_of(trainable, other, inputs, labels)
         trainable, optimizer = self._model.optimizer.stateless_apply(optimizer, gradients, trainable)
         return (trainable, other, optimizer), loss, num_right
 
-    def _compute_loss(self, trainable: Any, other: Any, images: Any, labels: Any) -> tuple[Any, tuple[Any, Any]]:
-        logits, other = self._model.stateless_call(trainable, other, images, training=True)
+    def _compute_loss(self, trainable: Any, other: Any, inputs: Any, labels: Any) -> tuple[Any, tuple[Any, Any]]:
+        logits, other = self._model.stateless_call(trainable, other, inputs, training=True)
         num_right = (jnp.argmax(logits, axis=-1) == labels).sum()
         return self._model.loss(labels, logits), (num_right, other)
 
-    def _compute_logits(self, trainable: Any, other: Any, images: Any) -> Any:
-        return self._model.stateless_call(trainable, other, images, training=False)[0]
+    def _compute_logits(self, trainable: Any, other: Any, inputs: Any) -> Any:
+        return self._model.stateless_call(trainable, other, inputs, training=False)[0]

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from penstock.recipes.training.checkpoint import Checkpoint, replacing, write_checkpoint
-from penstock.recipes.training.settings import Settings
+from penstock.recipes.training.job import Job
 
 Snapshot = Callable[[], Checkpoint]
 """Fills in what the loop alone knows: `pipeline`, `metrics` and `variables`."""
@@ -72,7 +72,7 @@ class Session:
     """The course of one run, from the checkpoint it starts from.
 
     Args:
-        settings: What is trained.
+        job: What is trained.
         num_batches: Steps of an epoch.
         start: Where to go on; a new `Checkpoint` for the beginning.
         on_step: Called with number and loss of each step, when it is done, logged and, where that is due, saved.
@@ -80,15 +80,16 @@ class Session:
     """
 
     def __init__(
-        self, settings: Settings, num_batches: int, start: Checkpoint, on_step: OnStep | None, progress: bool
+        self, job: Job[Any], num_batches: int, start: Checkpoint, on_step: OnStep | None, progress: bool
     ) -> None:
-        self.settings = settings
+        self.settings = job.settings
         self.num_batches = num_batches
         self.start = start
         self.clock = StepClock()
         self.step = start.step
         self.history = list(start.history)
-        self.checkpoint_path = checkpoint_path(settings.save_dir)
+        self.checkpoint_path = checkpoint_path(job.settings.save_dir)
+        self._told_of_epoch = job.told_of_epoch
         self._losses = start.losses.tolist()
         self._on_step = on_step
         self._progress = progress
@@ -162,11 +163,7 @@ class Session:
         assert self._bar is not None
         self._bar.close()
         self.history.append(metrics)
-        print(
-            f"epoch {self._epoch + 1}/{self.settings.epochs}: loss {metrics['loss']:.4f}, "
-            f"accuracy {metrics['accuracy']:.2%}",
-            flush=True,
-        )
+        print(f"epoch {self._epoch + 1}/{self.settings.epochs}: {self._told_of_epoch(metrics)}", flush=True)
         self._save(snapshot, self._epoch + 1, 0)
 
     def _save(self, snapshot: Snapshot, epoch: int, batch: int) -> None:

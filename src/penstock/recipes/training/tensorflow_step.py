@@ -21,25 +21,25 @@ class TensorflowStep:
         self._step = tf.function(self._compute_step, reduce_retracing=True)
         self._predict = tf.function(self._compute_logits, reduce_retracing=True)
 
-    def __call__(self, images: Array, labels: Array) -> tuple[float, int]:
-        loss, num_right = self._step(tf.convert_to_tensor(images), tf.convert_to_tensor(labels))
+    def __call__(self, inputs: Any, labels: Array) -> tuple[float, int]:
+        loss, num_right = self._step(tf.convert_to_tensor(inputs), tf.convert_to_tensor(labels))
         return float(loss), int(num_right)
 
-    def predict(self, images: Array) -> Array:
-        logits: Array = self._predict(tf.convert_to_tensor(images)).numpy()
+    def predict(self, inputs: Any) -> Array:
+        logits: Array = self._predict(tf.convert_to_tensor(inputs)).numpy()
         return logits
 
     def synchronize(self) -> None:
         """Nothing to do: TensorFlow changes the variables themselves."""
 
-    def _compute_step(self, images: Any, labels: Any) -> tuple[Any, Any]:
+    def _compute_step(self, inputs: Any, labels: Any) -> tuple[Any, Any]:
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
-            logits = self._model(images, training=True)
+            logits = self._model(inputs, training=True)
             loss = self._model.loss(labels, logits)
         self._model.optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
         right = tf.equal(tf.argmax(logits, axis=-1), tf.cast(labels, tf.int64))
         return loss, tf.reduce_sum(tf.cast(right, tf.int32))
 
-    def _compute_logits(self, images: Any) -> Any:
-        return self._model(images, training=False)
+    def _compute_logits(self, inputs: Any) -> Any:
+        return self._model(inputs, training=False)

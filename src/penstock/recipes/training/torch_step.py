@@ -18,12 +18,12 @@ class TorchStep:
         model.optimizer.build(model.trainable_variables)
         self._model = model
 
-    def __call__(self, images: Array, labels: Array) -> tuple[float, int]:
+    def __call__(self, inputs: Any, labels: Array) -> tuple[float, int]:
         model = self._model
         model.train()
         model.zero_grad()
         targets = keras.ops.convert_to_tensor(labels)
-        logits = model(images, training=True)
+        logits = model(inputs, training=True)
         loss = model.loss(targets, logits)
         loss.backward()
         with torch.no_grad():
@@ -32,10 +32,10 @@ class TorchStep:
             )
         return loss.item(), int((logits.argmax(dim=-1) == targets).sum())
 
-    def predict(self, images: Array) -> Array:
+    def predict(self, inputs: Any) -> Array:
         self._model.eval()
         with torch.no_grad():
-            logits = self._model(images, training=False)
+            logits = self._model(inputs, training=False)
         values: Array = keras.ops.convert_to_numpy(logits)
         return values
 

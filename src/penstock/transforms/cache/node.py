@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from penstock import calls
 from penstock.depth import ask
 from penstock.fingerprint import contents
 from penstock.node import INFINITE, Access, Context, Epochs, Indices, Node, Operator, Places
@@ -53,19 +54,25 @@ def cache(self: Dataset[T], filename: str | os.PathLike[str] = "") -> Dataset[T]
     are computed again, and written, where there is no file.
 
     Raises:
-        ValueError: The input is endless.
+        TypeError: `filename` is no path.
+        ValueError: The input is endless, or `filename` a URL.
+        IsADirectoryError: `filename` is a folder.
         CacheError: The file is of another pipeline; raised when an iteration begins.
         DataLossError: The file is cut off or corrupt; raised when an iteration begins, or in the place of elements.
         SpecError: Elements for a file have components that are no numbers, text or arrays of one dtype.
 
     See also: prefetch, repeat.
     """
-    name = os.fspath(filename)
+    name = calls.path("cache", "filename", filename)
     if ask(self._node, lambda node: node.cardinality()) == INFINITE:
         where = "written to a file" if name else "kept in memory"
         raise ValueError(f"cache(): an endless dataset cannot be {where}; take(n) elements first")
     if not name:
         return self._then(Cache(self._node, CacheCell()))
+    if "://" in name:
+        raise ValueError(f"cache(): filename must be a local path, since the file is mapped, but is {name!r}")
+    if os.path.isdir(name):
+        raise IsADirectoryError(f"cache(): {name} is a folder; give the name of a file in it, which cache() writes")
     # Imported here: hashing, locks and JSON are of no use to the many that cache in memory.
     from penstock.transforms.cache.disk import DiskCell
 

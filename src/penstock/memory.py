@@ -1,4 +1,4 @@
-"""The only place that makes memory for batches: large buffers come back when users let go of them."""
+"""Memory for batches and images: large buffers come back when users let go of them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ _KEPT_SIZES = 4
 
 
 class Allocator:
-    """Hands out arrays; those of a mebibyte and more are recycled once no array refers to them.
+    """Hands out arrays; large ones are recycled once no array refers to them.
 
     The page faults of a fresh large buffer cost more than filling it (bench_mnist_memory.py). Nothing is shared between
     two users of a buffer: it returns here only when the last array over it has gone.
+
+    Args:
+        least_bytes: How large arrays are that are recycled.
+        kept_bytes: How much of one size is kept, where that is more than a few buffers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, least_bytes: int = _RECYCLED_FROM_BYTES, kept_bytes: int = 0) -> None:
+        self._least_bytes = least_bytes
+        self._kept_bytes = kept_bytes
         # Lists are appended to and popped from without a lock: both are atomic, and buffers come back in any thread,
         # even in the middle of `allocate`, when the garbage collector runs there.
         self._free: dict[int, list[bytearray]] = {}
@@ -29,7 +35,7 @@ class Allocator:
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """An array of this shape and dtype, not cleared."""
         size = math.prod(shape) * dtype.itemsize
-        if size < _RECYCLED_FROM_BYTES or dtype.hasobject:
+        if size < self._least_bytes or dtype.hasobject:
             return np.empty(shape, dtype)
         free = self._free.get(size)
         if free is None:
@@ -42,6 +48,7 @@ class Allocator:
             memory = bytearray(size)
         owner = _Owner(size, np.uint8, memory)
         owner.memory, owner.free = memory, free
+        owner.most_free = max(_KEPT_PER_SIZE if size < _ONE_KEPT_FROM_BYTES else 1, self._kept_bytes // size)
         return np.ndarray(shape, dtype, owner)
 
 
@@ -50,8 +57,9 @@ class _Owner(np.ndarray[Any, Any]):
 
     memory: bytearray
     free: list[bytearray]
+    most_free: int
 
     def __del__(self) -> None:
         free = getattr(self, "free", None)
-        if free is not None and len(free) < (_KEPT_PER_SIZE if self.size < _ONE_KEPT_FROM_BYTES else 1):
+        if free is not None and len(free) < self.most_free:
             free.append(self.memory)

@@ -1,0 +1,1 @@
+"""The commands of `penstock`, one a module; `main` finds the one that is asked for."""
