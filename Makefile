@@ -9,6 +9,9 @@ VENV ?= .venv
 TORCH_VENV ?= .venv-torch
 ORACLE_VENV ?= .venv-oracle
 
+# A variable, as its commas would part the arguments of a call.
+WITH_EXTRAS := .[train,image,text]
+
 # $(call pip_install,ENVIRONMENT,WHAT)
 define pip_install
 @echo "installing $(2) into $(1)"
@@ -79,7 +82,7 @@ $(VENV)/.installed-package: pyproject.toml | $(VENV)/.created
 	$(call pip_install,$(VENV),--editable .)
 
 $(VENV)/.installed-train: pyproject.toml | $(VENV)/.created
-	$(call pip_install,$(VENV),--editable ".[train,text]")
+	$(call pip_install,$(VENV),--editable "$(WITH_EXTRAS)")
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/.installed-package
 	$(call pip_install,$(VENV),--group test)
