@@ -53,6 +53,12 @@ def test_lambdas_closures_and_local_classes_travel(worker):
     assert run(worker, lambda pair: pair.left * 2, [first, second]) == [22, 24]
 
 
+@pytest.mark.parametrize("keys", ["ab", "ba"])
+def test_dicts_of_the_same_keys_keep_each_its_order(worker, keys):
+    for order in (keys, keys[::-1]):
+        assert run(worker, lambda element: "".join(element), [dict.fromkeys(order, 1)]) == [order]
+
+
 def test_named_tuples_and_nested_structures_come_back(worker):
     Point = collections.namedtuple("Point", "x y")
     (found,) = run(worker, lambda n: {"p": Point(n, (n, str(n))), "b": b"\x00"}, [7])

@@ -21,6 +21,9 @@ Form = Any
 
 _PLAIN_KINDS = frozenset("biufcmMVSU")
 _OUT_OF_BAND_BYTES = 1 << 12
+_MOST_PACKED = 64
+_packed: dict[tuple[int, Dumps], tuple[tree.Treedef, bytes]] = {}
+"""Structures that were packed, by identity; they are kept, so that none has the number of another."""
 
 
 def pack(block: Block, dumps: Dumps, arrays: Arrays, pack_error: Callable[[int, Exception], Any]) -> Form:
@@ -130,11 +133,17 @@ def _unpack_objects(form: Form, arrays: Sequence[NDArray[Any]]) -> Any:
     return pickle.loads(pickled, buffers=[arrays[number] for number in numbers])
 
 
-@lru_cache(maxsize=64)
 def pack_structure(treedef: tree.Treedef, dumps: Dumps) -> bytes:
     """A structure for another process."""
-    # The classes come first: a structure can only be read where they are known to be structure.
-    return dumps((tree.own_classes(treedef), dumps(treedef, None)), None)
+    # By identity: structures with dicts are equal whatever the order of the keys, which is to arrive as it is.
+    key = id(treedef), dumps
+    found = _packed.get(key)
+    if found is None:
+        if len(_packed) >= _MOST_PACKED:
+            _packed.clear()
+        # The classes come first: a structure can only be read where they are known to be structure.
+        found = _packed[key] = treedef, dumps((tree.own_classes(treedef), dumps(treedef, None)), None)
+    return found[1]
 
 
 @lru_cache(maxsize=64)
