@@ -68,7 +68,7 @@ class OrderedOperator:
     ) -> None:
         self._step = step
         self._source = source
-        self._settings = settings
+        self._settings, self._in_order = settings, settings.deterministic
         self._pace = settings.pace
         self._context = context
         self._is_row_by_row = is_row_by_row
@@ -76,9 +76,7 @@ class OrderedOperator:
         self._source_name, self._index_name = ("input", "rows") if is_row_by_row else ("source", "own")
         self._unit = unit
         self._is_sent = is_sent
-        self._next = 0
-        self._wanted_rows = 1
-        self._ended = False
+        self._next, self._wanted_rows, self._ended = 0, 1, False
         self._runs: deque[Run] = deque()
         self._unfinished = 0
         self._waited_seconds = self._busy_seconds = 0.0
@@ -283,7 +281,7 @@ class OrderedOperator:
         if self._runs[0].is_done:
             return self._runs[0]
         # What is left to be skipped after a resume was handed out of the oldest runs.
-        if self._settings.deterministic or self._taken:
+        if self._in_order or self._taken:
             return None
         return next((run for run in self._runs if run.is_done), None)
 
@@ -359,6 +357,8 @@ class OrderedOperator:
         return state
 
     def set_state(self, state: State) -> None:
+        # What a step behind this one has taken of rows in order is known by their number alone.
+        self._in_order = self._settings.deterministic or "order" not in state
         self._next = int(state[self._index_name])
         self._source.set_state(state[self._source_name])
         spans = {first: [first, rows, 0] for first, rows in state.get("order", [])}
