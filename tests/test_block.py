@@ -72,7 +72,7 @@ def test_one_block_is_not_copied_and_more_are() -> None:
     assert concatenate([block]) is block
     joined = concatenate([block, block])
     assert joined.fresh
-    assert not np.shares_memory(joined.columns[0].array, block.columns[0].array)  # type: ignore[union-attr]
+    assert not np.shares_memory(joined.columns[0].array, block.columns[0].array)
 
 
 def test_private_is_itself_where_it_may_be_written_into_and_a_copy_elsewhere() -> None:
@@ -80,13 +80,13 @@ def test_private_is_itself_where_it_may_be_written_into_and_a_copy_elsewhere() -
     assert fresh.private() is fresh
     copy = borrowed.private()
     assert copy.fresh
-    assert not np.shares_memory(copy.columns[0].array, borrowed.columns[0].array)  # type: ignore[union-attr]
+    assert not np.shares_memory(copy.columns[0].array, borrowed.columns[0].array)
 
 
 def test_slices_are_views_and_whole_slices_the_block_itself() -> None:
     block = numbers(1, 2, 3)
     assert block.slice(0, 3) is block
-    assert np.shares_memory(block.slice(1, 2).columns[0].array, block.columns[0].array)  # type: ignore[union-attr]
+    assert np.shares_memory(block.slice(1, 2).columns[0].array, block.columns[0].array)
 
 
 @pytest.mark.parametrize("rows", [1, 2])

@@ -56,7 +56,7 @@ def test_every_field_of_a_key_matters() -> None:
 
 
 def test_a_key_of_numpy_integers_draws_alike() -> None:
-    same = Key(np.int64(7), "shuffle", np.int32(0), np.uint64(0))  # type: ignore[arg-type]
+    same = Key(np.int64(7), "shuffle", np.int32(0), np.uint64(0))
     np.testing.assert_array_equal(raw(same, 3, 5), raw(KEY, 3, 5))
 
 

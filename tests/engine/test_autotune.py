@@ -155,7 +155,7 @@ def test_calls_that_get_no_core_are_not_taken_for_calls_that_wait() -> None:
 
 def test_workers_that_bring_nothing_are_taken_back() -> None:
     work = Simulation(waits=0.010, computes=0.0)
-    work.speed = lambda workers: 100.0 * min(workers, 4)  # type: ignore[method-assign]
+    work.speed = lambda workers: 100.0 * min(workers, 4)
     tuner = work.tuner()
     work.go_on(tuner, 10)
     used = []

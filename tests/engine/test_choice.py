@@ -27,7 +27,7 @@ def done(rows: int, seconds: float) -> Any:
 @pytest.mark.parametrize(("seconds_per_row", "way"), [(0.001, "thread"), (0.00004, "")])
 def test_only_what_takes_long_runs_in_threads_unmeasured(seconds_per_row: float, way: str) -> None:
     settings = Parallel(2)
-    choice = Choice(settings, _Step())  # type: ignore[arg-type]
+    choice = Choice(settings, _Step())
     assert settings.pace.way == ""
     for rows in (1, 1, 8, 16):
         choice.observe(done(rows, rows * seconds_per_row))

@@ -85,24 +85,24 @@ def test_the_note_of_flat_map() -> None:
     ids=["skipped to", "second epoch", "batched", "shuffled", "by index", "after a filter", "in a large block"],
 )
 def test_the_position_is_that_in_the_stream_of_the_function(ds: Dataset[Any], element: int) -> None:
-    assert raised_by(ds).__notes__[0].endswith(f"element {element}")  # type: ignore[attr-defined]
+    assert raised_by(ds).__notes__[0].endswith(f"element {element}")
 
 
 def test_of_two_maps_the_one_that_failed_is_named() -> None:
     error = raised_by(Dataset.range(3).map(lambda n: n + 0).map(failing_at(1)).map(lambda n: n * 2))
-    (note,) = error.__notes__  # type: ignore[attr-defined]
+    (note,) = error.__notes__
     assert "tenfold" in note
 
 
 def test_an_error_on_its_way_through_other_steps_gets_no_further_note() -> None:
     ds = Dataset.range(6).map(failing_at(2)).map(lambda n: n).filter(lambda n: n >= 0).enumerate().batch(2)
-    assert len(raised_by(ds.prefetch(1)).__notes__) == 1  # type: ignore[attr-defined]
+    assert len(raised_by(ds.prefetch(1)).__notes__) == 1
 
 
 def test_every_pass_notes_anew() -> None:
     ds = Dataset.range(6).map(failing_at(2))
     for _ in range(3):
-        assert len(raised_by(ds).__notes__) == 1  # type: ignore[attr-defined]
+        assert len(raised_by(ds).__notes__) == 1
 
 
 def test_the_traceback_shows_the_users_frames_and_none_of_the_engines_steps() -> None:
@@ -183,7 +183,7 @@ def test_an_error_of_a_dataset_inside_a_function_has_the_notes_of_both() -> None
     def total(n: Any) -> Any:
         return Dataset.range(3).map(failing_at(1)).reduce(0, lambda state, m: state + m)
 
-    inner, outer = raised_by(Dataset.range(2).map(total)).__notes__  # type: ignore[attr-defined]
+    inner, outer = raised_by(Dataset.range(2).map(total)).__notes__
     assert "tenfold" in inner
     assert inner.endswith("element 1")
     assert "total" in outer

@@ -74,7 +74,7 @@ def test_an_iterator_that_is_dropped_takes_everything_with_it(name: str) -> None
         iterator = iter(ds)
         for _, element in zip(range(stop), iterator, strict=False):
             del element
-        operator, mine = weakref.ref(iterator._operator), weakref.ref(iterator)  # type: ignore[arg-type]
+        operator, mine = weakref.ref(iterator._operator), weakref.ref(iterator)
         del iterator
         assert mine() is None
         assert operator() is None
@@ -115,7 +115,7 @@ def test_a_dataset_that_is_dropped_takes_its_cache_and_its_functions_with_it() -
     arrays = Arrays()
     ds = Dataset.from_generator(arrays).cache()
     list(ds)
-    kept = weakref.ref(ds._node.cell)  # type: ignore[attr-defined]
+    kept = weakref.ref(ds._node.cell)
     function = lambda x: x  # noqa: E731
     followed = weakref.ref(function)
     mapped = ds.map(function)

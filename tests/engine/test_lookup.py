@@ -86,7 +86,7 @@ def outcome(ds: Dataset[Any], at: int) -> Any:
 def test_the_plan_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared: list[Any] = []
     prepare = module.prepare
-    monkeypatch.setattr(module, "prepare", lambda *given: prepared.append(given) or prepare(*given))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(module, "prepare", lambda *given: prepared.append(given) or prepare(*given))
     ds = Dataset.range(50).shuffle(7)
     for at in range(50):
         ds[at]

@@ -277,7 +277,7 @@ def test_options_go_on_to_what_is_made_of_a_dataset_and_are_completed_by_others(
     ds = Dataset.range(3).with_options(Options(cpu_budget=2)).batch(2).with_options(Options(memory_budget_bytes=9))
     assert ds.options() == Options(cpu_budget=2, memory_budget_bytes=9)
     with pytest.raises(TypeError, match="with_options"):
-        ds.with_options({"cpu_budget": 1})  # type: ignore[arg-type]
+        ds.with_options({"cpu_budget": 1})
 
 
 @pytest.mark.parametrize("then", ["alone", "batch", "prefetch", "filter"])
@@ -290,7 +290,7 @@ def test_in_any_order_with_runs_of_any_length_nothing_is_lost_or_doubled(then: s
     }
 
     def dataset() -> Dataset[Any]:
-        return steps[then](numbers(300, **WAYS["as they are done"]))  # type: ignore[no-any-return]
+        return steps[then](numbers(300, **WAYS["as they are done"]))
 
     def flat(elements: Any) -> list[int]:
         return [int(n) for element in elements for n in np.atleast_1d(element)]

@@ -122,13 +122,13 @@ def test_until_processes_have_started_threads_compute(monkeypatch: pytest.Monkey
     monkeypatch.setattr(processes, "give_back", lambda worker: None)
     step = Dataset.range(3).map(lambda n: n + 1)._node
     block = Dataset.range(3).batch(3)
-    workers = remote.Remote(step)  # type: ignore[arg-type]
+    workers = remote.Remote(step)
     meanwhile = values(block)
     for _ in range(3):
-        assert workers.apply(None, 0, 0, lambda: meanwhile) is meanwhile  # type: ignore[arg-type, return-value]
+        assert workers.apply(None, 0, 0, lambda: meanwhile) is meanwhile
     assert not lent
     workers.close()
-    early = remote.Remote(step, is_early=True)  # type: ignore[arg-type]
+    early = remote.Remote(step, is_early=True)
     assert not early.has_started()
 
 

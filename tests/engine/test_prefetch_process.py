@@ -106,7 +106,7 @@ def test_all_steps_run_in_one_other_process() -> None:
 
 def test_an_unknown_executor_is_refused() -> None:
     with pytest.raises(ValueError, match=r"prefetch\(\): executor must be 'thread' or 'process', but is 'auto'"):
-        Dataset.range(3).prefetch(1, executor="auto")  # type: ignore[arg-type]
+        Dataset.range(3).prefetch(1, executor="auto")
 
 
 def test_people_are_told_of_the_process_and_states_are_not() -> None:

@@ -185,7 +185,7 @@ def test_a_refused_state_leaves_the_iterator_where_it_was() -> None:
         iterator = iter(pipeline())
         first = values(iterator, 2)
         with pytest.raises(StateError):
-            iterator.load_state_dict(bad)  # type: ignore[arg-type]
+            iterator.load_state_dict(bad)
         assert first + values(iterator) == whole
 
 

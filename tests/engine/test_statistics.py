@@ -257,7 +257,7 @@ def test_faults_are_those_of_this_iterator() -> None:
         faults = FaultCounts()
 
     Node.faults.add(skipped=3, retried=1)
-    measure = Measure(Node())  # type: ignore[arg-type]
+    measure = Measure(Node())
     assert measure.faults() == {}
     Node.faults.add(skipped=2, quarantined=1)
     assert measure.faults() == {"skipped": 2, "quarantined": 1}

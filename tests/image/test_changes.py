@@ -124,4 +124,4 @@ def test_nothing_is_written_into_the_image() -> None:
     image.rotate(PHOTO, 3)
     assert np.array_equal(PHOTO, before)
     with pytest.raises(TypeError, match="decode"):
-        image.random_flip(b"bytes", draws())  # type: ignore[arg-type]
+        image.random_flip(b"bytes", draws())

@@ -168,7 +168,7 @@ def test_the_same_generator_makes_the_same_crop_of_pixels_and_of_their_file() ->
         crops = [function(form, 100, np.random.default_rng(3)) for form in (PHOTO, data)]
         assert np.array_equal(*crops)
         with pytest.raises(TypeError, match="random_map"):
-            function(PHOTO, 100, 3)  # type: ignore[arg-type]
+            function(PHOTO, 100, 3)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

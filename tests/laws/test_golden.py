@@ -116,7 +116,7 @@ def path_of(name: str) -> Path:
 
 
 def read(name: str) -> dict[str, Any]:
-    return json.loads(path_of(name).read_text())  # type: ignore[no-any-return]
+    return json.loads(path_of(name).read_text())
 
 
 @pytest.mark.parametrize("name", PIPELINES)

@@ -258,7 +258,7 @@ def unbatch(draw: st.DrawFn, chain: Chain) -> Chain:
 def _split(chain: Chain, step: Step) -> Chain:
     # Rows of nothing, as a slice of `from_list(ones)` has, may keep an endless chain from ever yielding anything.
     if chain.endless:
-        step = Step(f"take(9).{step}", lambda e, ds, split=step.apply: split(e, ds.take(9)))  # type: ignore[misc]
+        step = Step(f"take(9).{step}", lambda e, ds, split=step.apply: split(e, ds.take(9)))
     return chain.then(step, endless=False, aligned=False)
 
 

@@ -61,7 +61,7 @@ def test_args_come_as_values_of_numpy() -> None:
 
 def test_args_that_are_no_tuple_are_refused_at_the_call() -> None:
     with pytest.raises(TypeError, match=r"^from_generator\(\): args must be a tuple, but is 3; write args=\(3,\)"):
-        Dataset.from_generator(range, args=3)  # type: ignore[arg-type]
+        Dataset.from_generator(range, args=3)
 
 
 def raises_in_the_middle() -> Any:

@@ -208,7 +208,7 @@ def test_numbers_without_nulls_are_views_of_what_pyarrow_read() -> None:
     reader = reader_laws.reader_of(Dataset.from_parquet(path))
     for fragment in reader.fragments():
         for _, block in reader.read(fragment, None, None):
-            assert all(not column.array.flags.owndata for column in block.columns)  # type: ignore[union-attr]
+            assert all(not column.array.flags.owndata for column in block.columns)
 
 
 def read_columns(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:

@@ -46,4 +46,4 @@ def test_spec_and_cardinality() -> None:
 @pytest.mark.parametrize("seed", ["x", 1.5])
 def test_a_seed_that_is_no_whole_number_is_refused_at_the_call(seed: object) -> None:
     with pytest.raises(TypeError, match=r"^random\(\): seed must be an integer or None, but is"):
-        Dataset.random(seed=seed)  # type: ignore[arg-type]
+        Dataset.random(seed=seed)

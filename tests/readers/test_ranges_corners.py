@@ -65,4 +65,4 @@ def test_a_counter_counts_in_any_direction_for_ever() -> None:
     assert values(Dataset.counter(5, 0).take(2)) == [5, 5]
     assert values(Dataset.counter(1, dtype=np.uint8).skip(254).take(3)) == [255, 0, 1]
     with pytest.raises(TypeError, match=r"^counter\(\): step must be an integer, but is 0.5"):
-        Dataset.counter(0, 0.5)  # type: ignore[arg-type]
+        Dataset.counter(0, 0.5)

@@ -103,7 +103,7 @@ def test_options_that_are_none(options: dict[str, Any], message: str) -> None:
 
 def test_other_things_than_text() -> None:
     with pytest.raises(TypeError, match=r"takes a text or its bytes, but was given 3 \(int\)"):
-        text.clean(3)  # type: ignore[arg-type]
+        text.clean(3)
 
 
 def test_map_may_reach_its_elements_by_index() -> None:

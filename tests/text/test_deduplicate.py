@@ -190,8 +190,8 @@ def test_wrong_calls() -> None:
     with pytest.raises(ValueError, match=r"threshold must be above 0 and up to 1, but is 1\.5"):
         text.deduplicate(1.5)
     with pytest.raises(TypeError, match="threshold must be a number or None"):
-        text.deduplicate("0.8")  # type: ignore[arg-type]
+        text.deduplicate("0.8")
     with pytest.raises(TypeError, match="key must be the key of a dict or the place in a tuple"):
-        text.deduplicate(key=1.0)  # type: ignore[arg-type]
+        text.deduplicate(key=1.0)
     with pytest.raises(ValueError, match="shingle_words must be at least 1"):
         text.deduplicate(0.8, shingle_words=0)

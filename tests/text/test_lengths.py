@@ -30,9 +30,9 @@ def test_pad_says_what_is_wrong() -> None:
     with pytest.raises(OverflowError):
         text.pad(np.zeros(1, np.uint8), 2, value=300)
     with pytest.raises(ValueError, match=r"side must be .left. or .right., but is .top."):
-        text.pad(np.arange(3), 4, side="top")  # type: ignore[arg-type]
+        text.pad(np.arange(3), 4, side="top")
     with pytest.raises(TypeError, match=r"length must be an integer of at least 0, but is 1.5"):
-        text.pad(np.arange(3), 1.5)  # type: ignore[arg-type]
+        text.pad(np.arange(3), 1.5)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_truncate_says_what_is_wrong() -> None:
     with pytest.raises(ValueError, match=r"text.truncate\(\): length must be at least 0, but is -1"):
         text.truncate(np.arange(4), -1)
     with pytest.raises(ValueError, match='side must be "left" or "right"'):
-        text.truncate(np.arange(4), 1, side="up")  # type: ignore[arg-type]
+        text.truncate(np.arange(4), 1, side="up")
 
 
 def test_shift_targets() -> None:

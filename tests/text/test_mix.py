@@ -110,10 +110,10 @@ def test_wrong_calls() -> None:
         ([1, 2], TypeError, "weights must be a dict by name or a function of the step"),
     ]:
         with pytest.raises(kind, match=message):
-            text.mix(named, weights)  # type: ignore[arg-type]
+            text.mix(named, weights)
     with pytest.raises(TypeError, match="corpora must be a dict of datasets by name"):
-        text.mix(list(named.values()))  # type: ignore[arg-type]
+        text.mix(list(named.values()))
     with pytest.raises(ValueError, match="datasets is empty; give at least one"):
         text.mix({})
     with pytest.raises(ValueError, match="at_end must be one of 'repeat', 'stop', 'go_on', but is 'end'"):
-        text.mix(named, at_end="end")  # type: ignore[arg-type]
+        text.mix(named, at_end="end")

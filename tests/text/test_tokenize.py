@@ -21,7 +21,7 @@ MANY = LINES * 4
 def ids_of(tokenizer: Any, line: str) -> list[int]:
     """What the library says."""
     found = tokenizer.encode(line)
-    return found if isinstance(found, list) else found.ids  # type: ignore[no-any-return]
+    return found if isinstance(found, list) else found.ids
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -62,7 +62,7 @@ def test_special_tokens_are_left_out_on_request() -> None:
 
 
 def test_names_of_special_tokens_are_text_to_tiktoken() -> None:
-    assert text.tokenize(tiktoken_encoding())("<|end|>").tolist() == list(b"<|end|>")  # type: ignore[union-attr]
+    assert text.tokenize(tiktoken_encoding())("<|end|>").tolist() == list(b"<|end|>")
 
 
 def test_whole_blocks_are_tokenized_together_in_one_thread() -> None:
@@ -76,7 +76,7 @@ def test_whole_blocks_are_tokenized_together_in_one_thread() -> None:
             return hugging_face().encode_batch_fast(lines, **options)
 
     function = text.tokenize(hugging_face())
-    function._backend._tokenizer = Watched()  # type: ignore[attr-defined]
+    function._backend._tokenizer = Watched()
     before = os.environ.get(libraries.PARALLELISM)
     assert len(function.for_rows(MANY)) == len(MANY)
     assert seen == [(len(MANY), before or "false")]
@@ -97,14 +97,14 @@ def test_a_setting_of_the_user_stands(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tokenizers_travel_to_processes(maker: Any) -> None:
     function = text.tokenize(maker(), attention_mask=True)
     again = pickle.loads(pickle.dumps(function))
-    assert again("low lower")["ids"].tolist() == function("low lower")["ids"].tolist()  # type: ignore[index]
+    assert again("low lower")["ids"].tolist() == function("low lower")["ids"].tolist()
     assert again.identity() == function.identity()
 
 
 def test_in_processes_they_give_the_same() -> None:
     function = text.tokenize(hugging_face())
     ds = Dataset.from_list(LINES).map(function, num_parallel_calls=2, executor="process")
-    assert [ids.tolist() for ids in ds] == [function(line).tolist() for line in LINES]  # type: ignore[union-attr]
+    assert [ids.tolist() for ids in ds] == [function(line).tolist() for line in LINES]
 
 
 def test_an_element_that_is_no_text_is_an_error_in_its_place() -> None:
@@ -166,7 +166,7 @@ def test_objects_that_hold_a_tokenizer() -> None:
     class FastTokenizer:
         backend_tokenizer = hugging_face()
 
-    assert text.tokenize(FastTokenizer())("low").tolist() == ids_of(hugging_face(), "low")  # type: ignore[union-attr]
+    assert text.tokenize(FastTokenizer())("low").tolist() == ids_of(hugging_face(), "low")
 
 
 def test_what_is_no_tokenizer() -> None:

@@ -89,7 +89,7 @@ def test_without_a_word_for_unknown_ones_they_are_errors() -> None:
     [
         (lambda: text.Vocabulary(["a", "a"], unknown=None), ValueError, "'a' is there twice"),
         (lambda: text.Vocabulary(["a"]), ValueError, "unknown='<unk>' is no word of it"),
-        (lambda: text.Vocabulary([1], unknown=None), TypeError, "words must be texts, but one is 1"),  # type: ignore[list-item]
+        (lambda: text.Vocabulary([1], unknown=None), TypeError, "words must be texts, but one is 1"),
         (lambda: text.Vocabulary(["<unk>"]).inverse([1]), ValueError, "id 1 is not within the vocabulary, 0 to 0"),
         (lambda: text.Vocabulary(["<unk>"]).inverse([-1]), ValueError, "id -1 is not within the vocabulary"),
         (lambda: text.Vocabulary(["<unk>"]).inverse([0.5]), TypeError, "ids must be integers, but are float64"),

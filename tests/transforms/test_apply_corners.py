@@ -30,7 +30,7 @@ def test_a_result_that_is_no_dataset_is_refused(result: Any) -> None:
 
 def test_what_is_no_function_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^apply\(\): transformation_func must be a function, but is 3"):
-        Dataset.range(3).apply(3)  # type: ignore[arg-type]
+        Dataset.range(3).apply(3)
 
 
 def test_applications_of_applications() -> None:

@@ -88,7 +88,7 @@ def test_what_cannot_be_a_file_is_refused_at_the_call(tmp_path: Path) -> None:
     for wrong in (None, 3, True, ["a"]):
         with pytest.raises(TypeError, match=r"cache\(\): filename must be a path, but is"):
             ds.cache(wrong)
-    assert values(ds.cache(bytes(tmp_path / "ä"))) == [0, 1, 2]  # type: ignore[arg-type]
+    assert values(ds.cache(bytes(tmp_path / "ä"))) == [0, 1, 2]
     assert (tmp_path / "ä").is_file()
 
 

@@ -87,4 +87,4 @@ def test_cardinality_is_unknown_over_any_input() -> None:
 
 def test_what_is_no_function_is_refused_at_the_call() -> None:
     with pytest.raises(TypeError, match=r"flat_map\(\): map_func must be a function, but is \[1\]"):
-        Dataset.range(3).flat_map([1])  # type: ignore[arg-type]
+        Dataset.range(3).flat_map([1])

@@ -72,7 +72,7 @@ def disks(step: str, workers: int | None, **settings: Any) -> Dataset[Any]:
     """Five disks, of which the second breaks off after two numbers and the fourth cannot be opened."""
     breaks_at = {1: 2, 3: -1}
     cycle = {"cycle_length": 2} if step == "interleave" else {}
-    return getattr(Dataset.range(5), step)(  # type: ignore[no-any-return]
+    return getattr(Dataset.range(5), step)(
         lambda n: Dataset(Disk(int(n), breaks_at.get(int(n), LENGTH + 1))),
         **cycle,
         num_parallel_calls=workers,

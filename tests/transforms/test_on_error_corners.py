@@ -235,7 +235,7 @@ class TestSubstitute:
 class TestBudget:
     def test_the_first_that_is_too_many_is_an_error_that_counts_them(self) -> None:
         ds = Dataset.range(9).map(failing_at(1, 3, 5, 6), on_error="skip", max_errors=2)
-        line = inspect.currentframe().f_lineno - 1  # type: ignore[union-attr]
+        line = inspect.currentframe().f_lineno - 1
         assert outcomes(ds) == [0, 20, 40, TooManyErrorsError, TooManyErrorsError, 70, 80]
         with pytest.raises(TooManyErrorsError) as raised:
             list(ds)

@@ -325,7 +325,7 @@ def test_wrong_calls() -> None:
         ({"too_long": "split"}, "too_long='split' is for 'first_fit' and 'best_fit'"),
     ]:
         with pytest.raises(ValueError, match=message):
-            ds.pack(2, **wrong)  # type: ignore[arg-type]
+            ds.pack(2, **wrong)
     with pytest.raises(ValueError, match="length must be at least 1, but is 0"):
         ds.pack(0)
     with pytest.raises(ValueError, match=r"eos \{'a': 1\} is not of the elements' structure \(\*, \*\); give one"):
@@ -366,7 +366,7 @@ def test_many_sequences(seed: int, strategy: Any, length: int, open_rows: int) -
     bounds = np.cumsum([0, *lengths])
     sequences = [np.arange(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
     asked = {"length": length, "strategy": strategy, "open_rows": open_rows, "too_long": "error"}
-    rows = values(Dataset.from_list([np.arange(0), *sequences]).pack(**asked))  # type: ignore[arg-type]
+    rows = values(Dataset.from_list([np.arange(0), *sequences]).pack(**asked))
     stream = Stream(lambda epoch, number: iter(sequences))
     assert rows == [plain(row) for row in reference(stream, bos=None, eos=None, drop_remainder=False, **asked)]
     own = [token for row in rows for token, number in zip(row["tokens"], row["segment_ids"], strict=True) if number]

@@ -34,7 +34,7 @@ def positions(path: Path) -> list[Any]:
 
 def test_a_line_says_where_what_and_why(path: Path) -> None:
     ds = Dataset.range(4).map(divided, on_error=penstock.quarantine(path))
-    line = inspect.currentframe().f_lineno - 1  # type: ignore[union-attr]
+    line = inspect.currentframe().f_lineno - 1
     assert values(ds) == [-3, -6, 6]
     (record,) = penstock.read_quarantine(path)
     assert (record.transformation, record.function, record.position) == ("map", "divided", 2)

@@ -200,7 +200,7 @@ def test_a_function_of_arithmetic_is_called_for_many_steps_at_once() -> None:
     ds = Dataset.sample_from_datasets(ENDLESS, lambda step: (1.0, step * 0.5, 2.0, 3.0))
     for _ in islice(ds, 2000):
         pass
-    assert ds._node.function.is_vectorised  # type: ignore[attr-defined]
+    assert ds._node.function.is_vectorised
 
 
 def test_a_function_with_effects_is_called_when_its_step_comes() -> None:

@@ -75,4 +75,4 @@ def test_a_verdict_that_is_no_bool_is_an_error() -> None:
 
 def test_what_is_no_function_is_refused_at_the_call() -> None:
     with pytest.raises(TypeError, match=r"^take_while\(\): predicate must be a function"):
-        Dataset.range(3).take_while(3)  # type: ignore[arg-type]
+        Dataset.range(3).take_while(3)

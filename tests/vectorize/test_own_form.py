@@ -152,7 +152,7 @@ def test_whoever_has_one_says_that_it_is_pure() -> None:
     function = Both(str, lambda rows: list(map(str, rows)))
     assert judge(function).purity is Purity.PURE
     assert not judge(function).lets_go_of_gil
-    function.lets_go_of_gil = True  # type: ignore[attr-defined]
+    function.lets_go_of_gil = True
     assert judge(function).lets_go_of_gil
     assert judge(function.__call__).purity is Purity.STATEFUL
 

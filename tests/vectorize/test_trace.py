@@ -100,7 +100,7 @@ def test_text_passes_through_and_stops_on_use() -> None:
     assert found.passes == {1: 0}
     assert found.output.leaves[1].dtype is str
     words = ["a", "b"]
-    assert found.run([words, np.arange(2)], 2)[1] is words  # type: ignore[list-item]
+    assert found.run([words, np.arange(2)], 2)[1] is words
     stopped = trace(lambda text, y: text.upper(), spec)
     assert isinstance(stopped, Refusal)
     assert "uses .upper of a component" in stopped.reason
@@ -167,7 +167,7 @@ def test_reasons(function: Callable[..., Any], expected: str) -> None:
 
 def test_the_function_is_called_once() -> None:
     calls = []
-    traced(lambda x: calls.append(1) or x, 3)  # type: ignore[func-returns-value]
+    traced(lambda x: calls.append(1) or x, 3)
     assert calls == [1]
 
 

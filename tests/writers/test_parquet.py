@@ -65,7 +65,7 @@ def test_row_groups_are_as_long_as_asked_for_and_no_larger_than_64_mebibytes(
     path = tmp_path / "rows.parquet"
     rows = Dataset.range(1000).map(lambda n: {"n": n})
     rows.to_parquet(path, row_group_rows=400)
-    assert [fragment.rows for fragment in Dataset.from_parquet(path)._node.reader.fragments()] == [400, 400, 200]  # type: ignore[attr-defined]
+    assert [fragment.rows for fragment in Dataset.from_parquet(path)._node.reader.fragments()] == [400, 400, 200]
     monkeypatch.setattr(writer, "_ROW_GROUP_BYTES", 8 * 500)
     rows.to_parquet(path)
     assert pq.ParquetFile(path).metadata.row_group(0).num_rows == 512
