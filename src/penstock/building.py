@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from penstock.columns import (
     Column,
     Dense,
     Objects,
+    Part,
     SeparateRows,
     Sparse,
     SparseTensor,
@@ -79,6 +81,8 @@ def concatenate_columns(columns: list[Column], allocate: Allocate | None = None)
         allocate: Makes the memory of a large array; NumPy if not given.
     """
     first = columns[0]
+    if isinstance(first, Part) and _is_one_part(columns):
+        return Part(first.whole, first.start, first.start + sum(map(len, columns)))
     if all(isinstance(c, Dense) and c.dtype == first.dtype for c in columns):  # type: ignore[union-attr]
         dense = [c for c in columns if isinstance(c, Dense)]
         if all(c.has_scalars for c in dense):
@@ -91,6 +95,16 @@ def concatenate_columns(columns: list[Column], allocate: Allocate | None = None)
         offsets = np.concatenate([[0], *(part.offsets[1:] + at for part, at in zip(parts, starts, strict=False))])
         return Varlen(np.concatenate([part.array for part in parts]), offsets.astype(np.int64), parts[0].dtype)
     return column_from_rows([value for column in columns for value in column.values(writable=True)])
+
+
+def _is_one_part(columns: list[Column]) -> bool:
+    """Whether columns lie one behind the other in one array."""
+    for column, following in pairwise(columns):
+        if not (isinstance(column, Part) and isinstance(following, Part) and following.whole is column.whole):
+            return False
+        if following.start != column.start + len(column):
+            return False
+    return True
 
 
 def _same_items(columns: list[Varlen]) -> bool:

@@ -98,6 +98,20 @@ class Dense:
         return 8 * len(self) if self._array is None else self._array.nbytes
 
 
+class Part(Dense):
+    """Some rows of an array that belongs to no one else: with the rows behind them they join without a copy."""
+
+    __slots__ = ("start", "whole")
+
+    def __init__(self, whole: NDArray[Any], start: int, stop: int) -> None:
+        super().__init__(whole[start:stop], whole.dtype)
+        self.whole = whole
+        self.start = start
+
+    def slice(self, start: int, stop: int) -> Part:
+        return Part(self.whole, self.start + start, self.start + stop)
+
+
 class SeparateRows(Dense):
     """Large arrays of one shape, kept as a user function returned them until somebody wants one array of all."""
 

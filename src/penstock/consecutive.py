@@ -29,6 +29,11 @@ class Consecutive(Node):
         `first` is the index of the first row, or of the first row of each batch where they do not follow one another.
         """
 
+    @property
+    def stacks(self) -> bool:
+        """Whether a batch is its rows one behind the other, so that they may be written where it is to lie."""
+        return False
+
     def known_spec(self) -> Spec | None:
         spec = self.input.known_spec()
         rows = self.batch_size if self.drop_remainder else None
@@ -76,7 +81,8 @@ class Consecutive(Node):
         return _Batches(self, self.input.resolve(epochs, below, context), offsets, starts, context)
 
     def open(self, context: Context) -> Operator:
-        return _ConsecutiveOperator(self, context.open(self.input), context)
+        source = context.open(self.input, joined_rows=self.batch_size if self.stacks else 0)
+        return _ConsecutiveOperator(self, source, context)
 
 
 class _Batches(Places):
@@ -113,7 +119,7 @@ class _ConsecutiveOperator:
         if self._ended:
             return None
         size = self._node.batch_size
-        block = exactly(self._source, rows * size, self._context.allocate)
+        block = exactly(self._source, rows * size, self._context.allocate, size)
         if block is None:
             return None
         first = self._seen

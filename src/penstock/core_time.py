@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 
 _FILE = "/proc/thread-self/schedstat"
-_WORTH_LOOKING_SECONDS = 0.004  # looking takes some 20 microseconds
+_WORTH_LOOKING_SECONDS = 0.02
+"""Looking takes some 20 microseconds, and lets go of the GIL, which may take as long as some other thread computes."""
 
 
 class _Seen(threading.local):
-    """What the calling thread saw when it looked last; below 0 where it never did, or cannot."""
+    """What the calling thread saw when it looked last, below 0 where it never did; for how long it has worked since."""
 
     nanoseconds = -1
+    seconds_since = 0.0
     is_known = True
 
 
@@ -19,15 +21,16 @@ _seen = _Seen()
 
 
 def seconds_without_core(elapsed_seconds: float) -> float:
-    """How long the calling thread was ready to run but did not, since it last asked; 0 where the system does not tell.
+    """How long the calling thread was ready to run but did not, since it last told; 0 where the system does not.
 
     Without it, calls that compute look on a busy machine like calls that wait, and get more threads than there are
     cores.
 
     Args:
-        elapsed_seconds: How long the caller has worked; where it is little, nobody looks.
+        elapsed_seconds: How long the caller has worked since it last asked; where it is little, nobody looks as yet.
     """
-    if elapsed_seconds < _WORTH_LOOKING_SECONDS or not _seen.is_known:
+    _seen.seconds_since += elapsed_seconds
+    if _seen.seconds_since < _WORTH_LOOKING_SECONDS or not _seen.is_known:
         return 0.0
     try:
         with open(_FILE, "rb", buffering=0) as file:
@@ -36,4 +39,5 @@ def seconds_without_core(elapsed_seconds: float) -> float:
         _seen.is_known = False
         return 0.0
     before, _seen.nanoseconds = _seen.nanoseconds, now
-    return 0.0 if before < 0 else min(elapsed_seconds, (now - before) / 1e9)
+    most, _seen.seconds_since = _seen.seconds_since, 0.0
+    return 0.0 if before < 0 else min(most, (now - before) / 1e9)

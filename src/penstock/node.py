@@ -144,8 +144,11 @@ class Context(Protocol):
     def epoch(self) -> int:
         """The epoch that the operator being opened works in."""
 
-    def open(self, node: Node, epoch: int | None = None) -> Operator:
-        """Open a node of the running plan; at another epoch if given."""
+    def open(self, node: Node, epoch: int | None = None, joined_rows: int = 0) -> Operator:
+        """Open a node of the running plan; at another epoch if given.
+
+        `joined_rows` says that its reader makes one of so many rows, so that workers may write them side by side.
+        """
 
     def open_nested(self, node: Node, pass_number: int, facts: Any | None = None) -> tuple[Operator, Any]:
         """Optimise and open the plan of a dataset that a user function returned, for this pass or as `facts` says."""

@@ -100,6 +100,10 @@ class Tuning(Protocol):
     def workers(self) -> int:
         """How many are to work."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether that follows what it is told."""
+
     def waited(self, seconds: float) -> None:
         """The reader has waited for a result."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.block import Block, concatenate
 from penstock.building import Allocate
+from penstock.columns import Part
 from penstock.node import Operator, State, refuse_without_order
 from penstock.tally import Tally
 
@@ -79,11 +80,16 @@ class SurplusOperator(ABC):
         self.source.close()
 
 
-def exactly(source: Operator, rows: int, allocate: Allocate | None = None) -> Block | None:
-    """`rows` rows of `source`, fewer only at its end, None where nothing is left; joined in memory of `allocate`."""
+def exactly(source: Operator, rows: int, allocate: Allocate | None = None, batch_rows: int = 0) -> Block | None:
+    """`rows` rows of `source`, fewer only at its end, None where nothing is left; joined in memory of `allocate`.
+
+    Where they lie in the memory of batches of `batch_rows` already, only whole ones that join without a copy.
+    """
     block = source.next_block(rows)
     if block is None or block.rows == rows:
         return block
+    if batch_rows and any(type(column) is Part for column in block.columns):
+        rows = min(rows, -(-block.rows // batch_rows) * batch_rows)
     blocks = [block]
     missing = rows - block.rows
     while missing:

@@ -206,16 +206,20 @@ class Tuner:
         settings: What the user asked for.
         cpu_budget: Cores that may compute at the same time; those that this process may use, if not given.
         clock: Tells the time, in seconds.
+
+    Attributes:
+        workers: How many are to work.
+        is_open: Whether that follows what is seen.
     """
 
     def __init__(
         self, settings: Parallel, cpu_budget: int | None = None, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self._pace = settings.pace
-        self._is_open = settings.calls == AUTOTUNE
+        self.is_open = settings.calls == AUTOTUNE
         self._clock = clock
         self._climb = Climb(cpu_budget or usable_cores())
-        self.workers = max(1, self._pace.workers) if self._is_open else settings.calls
+        self.workers = max(1, self._pace.workers) if self.is_open else settings.calls
         self._newcomers_until = 0.0
         self._seen: set[int] = set()
         self._started: set[int] | None = None
@@ -265,7 +269,7 @@ class Tuner:
 
     def adjust(self, crew: Resizable | None, is_full: bool) -> None:
         """At the end of a window, let more or fewer work in the next one."""
-        if not self._is_open:
+        if not self.is_open:
             return
         now = self._clock()
         if self._newcomers_until:

@@ -12,7 +12,6 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from penstock.block import Block
-from penstock.core_time import seconds_without_core
 from penstock.engine import threads
 from penstock.node import State
 
@@ -30,7 +29,7 @@ class Run:
         skip: Rows of the result that were handed out before the state that this run was pulled from.
         result: The step's rows, once `is_done`, or else `error`, which did not stand in a row; `num_bytes` of it.
         began, seconds, cpu_seconds: When a worker took it, for how long, and how long that thread computed.
-        starved_seconds: How long that thread would have computed, but had no core.
+        starved_seconds: How long that thread would have computed, but had no core, where somebody looked.
         thread: The identifier of that thread.
         is_makeshift: Whether that thread computed it since its process had not started.
     """
@@ -70,7 +69,6 @@ class Run:
             self.error = error
         self.seconds = time.perf_counter() - self.began
         self.cpu_seconds += time.thread_time() - computed
-        self.starved_seconds = seconds_without_core(self.seconds)
 
 
 class Crew:

@@ -58,8 +58,8 @@ class Flow:
         """Let the next runs take as long as a hand-over is cheap beside."""
         target = _PROCESS_RUN_SECONDS if self._pace.way == "process" else _THREAD_RUN_SECONDS
         length = self._pace.run_rows
-        if run.rows != length * self._unit:
-            return
+        if not length * self._unit < 2 * run.rows <= 2 * length * self._unit:
+            return  # the last ones, or from before runs grew
         if run.seconds < target / 2 and length < _MOST_RUN_ROWS and run.num_bytes < _MOST_RUN_BYTES:
             self._pace.run_rows = 2 * length
         elif run.seconds > 2 * target and length > 1:

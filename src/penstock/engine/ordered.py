@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import time
-import weakref
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from penstock.block import Block
+from penstock.core_time import seconds_without_core
 from penstock.engine import threads
 from penstock.engine.autotune import Tuner
 from penstock.engine.choice import Choice
 from penstock.engine.crew import Crew, Run
 from penstock.engine.flow import Flow
+from penstock.engine.landing import Landing
+from penstock.engine.outgoing import Outgoing
 from penstock.engine.patience import Patience
 from penstock.engine.remote import Remote
 from penstock.engine.statistics import QueueStatistics
-from penstock.nested.order_log import OrderLog
-from penstock.node import Context, Operator, State, Step, advance
+from penstock.node import Context, Operator, State, Step
 from penstock.options import Options
-from penstock.parallel import AUTOTUNE, Parallel
+from penstock.parallel import Parallel
 from penstock.stream import exactly
 
 _WAITING_PER_WORKER = 4  # done before an earlier one is, beyond those in flight
@@ -35,10 +35,6 @@ class OrderedOperator:
     runs in flight, in count and bytes, and whoever wants more ahead puts a `prefetch` behind it. Runs grow until one
     takes some milliseconds, so that what a hand-over costs does not count.
 
-    The state is that of the source before the oldest run that is not wholly handed over, and what was handed over
-    since: the form that the sequential operator has, with `taken` added. Where the order is free, `spans` are the runs
-    after it that were handed over, and `order` those that were since the state was taken.
-
     Args:
         step: What is done with each run, possibly in several threads or in other processes.
         source: The rows.
@@ -48,6 +44,7 @@ class OrderedOperator:
         is_row_by_row: Whether row i out is of row i in, so that rows are skipped without working on them.
         unit: Rows of a run are a multiple of this, but for the last.
         is_sent: Whether the whole step goes to processes where these are chosen; else it sees to that itself.
+        joined_rows: How many rows the reader makes one of; 0 if that is not known.
         has_started: Whether the processes of the calling thread have; those that the whole step goes to, if not given.
         patience: Watches over the runs; where the step is not sent, over its calls in processes too.
     """
@@ -63,37 +60,30 @@ class OrderedOperator:
         is_row_by_row: bool,
         unit: int = 1,
         is_sent: bool = True,
+        joined_rows: int = 0,
         has_started: Callable[[], bool] | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._step = step
         self._source = source
-        self._settings, self._in_order = settings, settings.deterministic
+        self._settings = settings
         self._pace = settings.pace
         self._context = context
-        self._is_row_by_row = is_row_by_row
-        # As the sequential operators call them.
-        self._source_name, self._index_name = ("input", "rows") if is_row_by_row else ("source", "own")
+        self._out = Outgoing(is_in_order=settings.deterministic, is_row_by_row=is_row_by_row)
         self._unit = unit
         self._is_sent = is_sent
-        self._next, self._wanted_rows, self._ended = 0, 1, False
-        self._runs: deque[Run] = deque()
+        self._wanted_rows, self._ended = 1, False
         self._unfinished = 0
         self._waited_seconds = self._busy_seconds = 0.0
-        self._waiting_bytes = 0
-        self._current: Run | None = None
-        self._taken = 0
-        self._restored: State = None
-        self._spans: list[list[int]] = []
-        self._handed_over: list[list[int]] = []
-        self._logs: weakref.WeakSet[OrderLog] = weakref.WeakSet()
-        self._order: deque[int] = deque()
         self._crew: Crew | None = None
         self._choice = Choice(settings, step)
         self._flow = Flow(settings.pace, unit)
         self._tuner = Tuner(settings, options.cpu_budget)
         self._most_waiting_bytes = options.memory_budget_bytes or _MOST_WAITING_BYTES
         self._patience = patience or Patience(step, options.element_timeout_seconds, unit)
+        # A thread that was given up may yet return, and write into a batch that is long the user's.
+        may_land = joined_rows and is_row_by_row and settings.deterministic and not self._patience.is_limited
+        self._landing = Landing(joined_rows, context.allocate) if may_land else None
         self._remote = Remote(step, unit, self._patience, in_order=settings.deterministic, is_early=not self._pace.way)
         self._has_started = has_started or self._remote.has_started
 
@@ -105,10 +95,10 @@ class OrderedOperator:
             self._collect(wait=False)
             run = self._fill()
             if run is not None:
-                block = self._hand_out(run, rows)
+                block = self._out.hand_out(run, rows)
                 if block is not None:
                     return block
-            elif self._runs:
+            elif self._out.runs:
                 began = time.perf_counter()
                 self._collect(wait=True)
                 waited = time.perf_counter() - began
@@ -122,12 +112,12 @@ class OrderedOperator:
 
         What is done does not wait for a slow source: while there is such a run, nothing is pulled.
         """
-        if self._settings.calls == AUTOTUNE and self._pace.way in ("thread", "process"):
+        if self._tuner.is_open and self._pace.way in ("thread", "process"):
             self._tuner.adjust(self._crew, self._is_full())
         while not self._ended:
             if self._flow.is_slow(self._tuner.at_present):
                 self._collect(wait=False)
-                run = self._next_done()
+                run = self._out.next_done(self._ended)
                 if run is not None:
                     return run
             if not self._has_room():
@@ -139,10 +129,10 @@ class OrderedOperator:
                 break
             self._flow.pulled(run, time.perf_counter() - began)
             self._submit(run)
-        return self._next_done()
+        return self._out.next_done(self._ended)
 
     def _submit(self, run: Run) -> None:
-        self._runs.append(run)
+        self._out.runs.append(run)
         if run.block is None:
             run.is_done = True
         elif self._pace.way == "inline":
@@ -154,17 +144,17 @@ class OrderedOperator:
 
     def _has_room(self) -> bool:
         if self._pace.way == "inline":
-            return not self._runs
+            return not self._out.runs
         if not self._pace.way:
             return self._choice.wants_more(self._unfinished)
-        if self._order and self._order[0] >= self._next:
-            return True  # nothing can be handed over before that run
+        if self._out.awaits_later_run:
+            return True
         return self._unfinished < self._tuner.at_present * self._flow.runs_per_worker and not self._is_full()
 
     def _is_full(self) -> bool:
-        waiting = len(self._runs) - self._unfinished
+        waiting = len(self._out.runs) - self._unfinished
         most = self._tuner.at_present * (self._flow.runs_per_worker + _WAITING_PER_WORKER)
-        return waiting > most or self._waiting_bytes > self._most_waiting_bytes
+        return waiting > most or self._out.waiting_bytes > self._most_waiting_bytes
 
     def _crew_of(self, workers: int) -> Crew:
         if self._crew is None:
@@ -177,32 +167,38 @@ class OrderedOperator:
         """The next run of the source; what was handed out before the state that this began from is left out."""
         while True:
             before = self._source.get_state()
-            rows, taken, is_whole = self._flow.rows(self._wanted_rows), 0, self._unit > 1
-            if self._spans and self._spans[0][0] == self._next:
-                _, rows, taken = self._spans.pop(0)
-                is_whole = True
-            elif self._spans:
-                rows = min(rows, self._spans[0][0] - self._next)
+            span = self._out.span(self._rows())
             try:
-                block = exactly(self._source, rows) if is_whole else self._source.next_block(rows)
+                whole = span.is_whole or self._unit > 1
+                block = exactly(self._source, span.rows) if whole else self._source.next_block(span.rows)
             except Exception as error:
-                run = Run(self._next, None, 0, before)
+                run = Run(self._out.next, None, 0, before)
                 run.error = error
                 return run
             if block is None:
                 return None
-            first = self._next
-            self._next += block.rows
-            if taken >= 0:
-                self._restored = None
-                return Run(first, block, block.rows, before, skip=taken)
+            found = self._out.pulled(block, before, span.taken)
+            if found is not None:
+                return found
+
+    def _rows(self) -> int:
+        """How many rows the next run is to have."""
+        rows = self._flow.rows(self._wanted_rows)
+        return rows if self._landing is None else self._landing.rows(self._out.next, rows)
 
     def _work(self, run: Run) -> None:
         """Called in a thread of the crew."""
-        if self._pace.way != "process":
-            return run.work(self._apply_in_thread)
-        run.work(partial(self._apply_apart, run))
-        run.cpu_seconds = run.seconds  # what the process computed counts as computing
+        is_apart = self._pace.way == "process"
+        apply = partial(self._apply_apart, run) if is_apart else self._apply_in_thread
+        run.work(apply if self._landing is None else partial(self._land, apply))
+        if is_apart:
+            run.cpu_seconds = run.seconds  # what the process computed counts as computing
+        if self._tuner.is_open:
+            run.starved_seconds = seconds_without_core(run.seconds)
+
+    def _land(self, apply: Callable[[Block, int], Block], block: Block, first: int) -> Block:
+        assert self._landing is not None
+        return self._landing.land(apply(block, first), first)
 
     def _apply_apart(self, run: Run, block: Block, first: int) -> Block:
         # Nobody asked for processes in particular: until they have started, threads do what they can.
@@ -222,11 +218,11 @@ class OrderedOperator:
         """Take what is done; wait until something is, if so wished."""
         crew = self._crew
         while self._unfinished and crew is not None:
-            run = crew.receive(self._patience.seconds_left(self._runs) if wait else 0)
+            run = crew.receive(self._patience.seconds_left(self._out.runs) if wait else 0)
             if run is None and not wait:
                 return
             if run is None:
-                late = self._patience.overdue(self._runs)
+                late = self._patience.overdue(self._out.runs)
                 for one in late:
                     self._give_up(one, crew)
                 wait = not late
@@ -244,7 +240,7 @@ class OrderedOperator:
             return
         run.is_done = True
         crew.replace_one()
-        self._runs[self._runs.index(run)] = other
+        self._out.runs[self._out.runs.index(run)] = other
         if other.block is not None:
             crew.submit(other)
         else:
@@ -256,7 +252,7 @@ class OrderedOperator:
         self._busy_seconds += run.seconds
         if run.result is not None:
             run.num_bytes = run.result.num_bytes
-            self._waiting_bytes += run.num_bytes
+            self._out.waiting_bytes += run.num_bytes
             if not self._pace.way:
                 self._choice.observe(run)
                 self._tuner.begin_anew()
@@ -266,68 +262,13 @@ class OrderedOperator:
                 self._tuner.observe(run)
             self._flow.observe(run)
 
-    def _next_done(self) -> Run | None:
-        """The run to hand out from, if it is done."""
-        if self._current is not None:
-            return self._current
-        if not self._runs:
-            return None
-        while self._order:
-            first = self._order[0]
-            wanted = next((run for run in self._runs if run.first == first), None)
-            if wanted is not None or (first >= self._next and not self._ended):
-                return wanted if wanted is not None and wanted.is_done else None
-            self._order.popleft()  # it failed as a whole, or the source has become shorter
-        if self._runs[0].is_done:
-            return self._runs[0]
-        # What is left to be skipped after a resume was handed out of the oldest runs.
-        if self._in_order or self._taken:
-            return None
-        return next((run for run in self._runs if run.is_done), None)
-
-    def _hand_out(self, run: Run, rows: int) -> Block | None:
-        """Up to `rows` rows of a run; None where it has no more."""
-        if run.error is not None:
-            error, run.error = run.error, None
-            self._drop(run)
-            raise error
-        result = run.result
-        assert result is not None
-        if run is not self._current:
-            self._current, self._taken = run, max(self._taken, run.skip)
-            if self._order:
-                self._order.popleft()
-            if not self._settings.deterministic:
-                for log in self._logs:
-                    log.append([run.first, run.rows])
-        start = self._taken
-        if start >= result.rows:
-            self._drop(run, self._taken - result.rows)
-            return None
-        self._taken = stop = min(result.rows, start + rows)
-        if stop == result.rows:
-            self._drop(run)
-        return result.slice(start, stop)
-
-    def _drop(self, run: Run, taken: int = 0) -> None:
-        """Forget a run that was handed over; `taken` rows of the next one were too."""
-        self._waiting_bytes -= run.num_bytes
-        self._current, self._taken = None, taken
-        if run is self._runs[0]:
-            self._runs.popleft()
-            oldest = self._runs[0].first if self._runs else self._next
-            self._handed_over = [span for span in self._handed_over if span[0] > oldest]
-        else:
-            self._runs.remove(run)
-            self._handed_over.append([run.first, run.rows, -1])
-
     def queue_statistics(self) -> QueueStatistics:
         """How far ahead the workers are."""
         workers = 0 if self._crew is None else self._crew.size
-        ready = sum(run.result.rows for run in list(self._runs) if run.is_done and run.result is not None)
+        ready = sum(run.result.rows for run in list(self._out.runs) if run.is_done and run.result is not None)
         return QueueStatistics(
             capacity=workers * (self._flow.runs_per_worker + _WAITING_PER_WORKER) * self._pace.run_rows * self._unit,
-            filled=ready - min(ready, self._taken),
+            filled=ready - min(ready, self._out.taken),
             waited_for_input_seconds=self._waited_seconds,
             waited_for_output_seconds=0.0,
             busy_seconds=self._busy_seconds,
@@ -335,52 +276,13 @@ class OrderedOperator:
         )
 
     def get_state(self) -> State:
-        if self._restored is not None and not self._runs and self._settings.deterministic:
-            return self._restored
-        state: dict[str, Any] = {} if self._is_row_by_row else {"taken": 0}
-        if not self._settings.deterministic:
-            state["order"] = log = OrderLog()
-            if self._current is not None:
-                log.append([self._current.first, self._current.rows])
-            self._logs.add(log)
-        if not self._runs:
-            return {**state, self._index_name: self._next, self._source_name: self._source.get_state()}
-        oldest = self._runs[0]
-        state |= {self._index_name: oldest.first, self._source_name: oldest.before}
-        spans = sorted([*self._handed_over, *(span for span in self._spans if span[2])])
-        if not self._settings.deterministic and self._current is not None and self._taken:
-            spans = sorted([*spans, [self._current.first, self._current.rows, self._taken]])
-        elif self._taken:
-            state["taken"] = self._taken
-        if spans:
-            state["spans"] = spans
-        return state
+        return self._out.get_state(self._source)
 
     def set_state(self, state: State) -> None:
-        # What a step behind this one has taken of rows in order is known by their number alone.
-        self._in_order = self._settings.deterministic or "order" not in state
-        self._next = int(state[self._index_name])
-        self._source.set_state(state[self._source_name])
-        spans = {first: [first, rows, 0] for first, rows in state.get("order", [])}
-        spans |= {span[0]: list(span) for span in state.get("spans", [])}
-        self._spans = [spans[first] for first in sorted(spans)]
-        self._order = deque(first for first, _ in state.get("order", []))
-        taken = int(state.get("taken", 0))
-        if taken and self._is_row_by_row and not spans:
-            self._spans = [[self._next, taken, -1]]
-        else:
-            self._taken = taken
-        self._restored = state
+        self._out.set_state(state, self._source)
 
     def advance(self, state: State, rows: int) -> State | None:
-        taken = rows + state.get("taken", 0)
-        if not self._settings.deterministic or "spans" in state or state.get("order"):
-            return None if rows else state
-        if self._is_row_by_row:
-            below = advance(self._source, state[self._source_name], taken)
-            if below is not None:
-                return {self._index_name: state[self._index_name] + taken, self._source_name: below}
-        return {**state, "taken": taken}
+        return self._out.advance(self._source, state, rows)
 
     def interrupt(self) -> None:
         """End the processes at work, from any thread: whoever waits for them gets an error."""
@@ -391,7 +293,7 @@ class OrderedOperator:
         if self._crew is not None:
             self._crew.close(interrupt or self._remote.kill)
         self._ended = True
-        self._runs.clear()
+        self._out.runs.clear()
         self._remote.close()
         self._source.close()
 

@@ -26,6 +26,7 @@ class ParallelIndexOperator:
         assert step.settings is not None
         gathering = _Gathering(step)
         patience = Patience(gathering, context.options.element_timeout_seconds)
+        joined_rows = context.joined_rows
         context, self._remotes = context.with_processes(patience)
         self._source = IndexOperator(node, context)
         self._ordered = OrderedOperator(
@@ -36,6 +37,7 @@ class ParallelIndexOperator:
             context.options,
             is_row_by_row=True,
             is_sent=False,
+            joined_rows=joined_rows,
             has_started=self._has_started,
             patience=patience,
         )

@@ -62,6 +62,7 @@ class RunContext:
         self._memos: dict[int, tuple[object, Any]] = {}
         self._epoch = epoch
         self._reader = reader
+        self._joined_rows = 0
         self._opened = [0]
         self._remotes: dict[int, Remote] | None = None
         self._patience: Patience | None = None
@@ -76,13 +77,20 @@ class RunContext:
         """How many operators were opened in this run, for the epoch that it began with."""
         return self._opened[0]
 
-    def open(self, node: Node, epoch: int | None = None) -> Operator:
+    @property
+    def joined_rows(self) -> int:
+        """How many rows of the operator being opened its reader makes one of; 0 if that is not known."""
+        return self._joined_rows
+
+    def open(self, node: Node, epoch: int | None = None, joined_rows: int = 0) -> Operator:
         self._opened[0] += 1
         context = self if epoch is None or epoch == self._epoch else self._at(epoch)
         measure = None if self._reader is None else self._reader.below(node)
         if measure is not None:
             # What the node opens, now or later and in whatever thread, is measured as its input.
             context = context._read_by(measure)
+        if context._joined_rows != joined_rows:
+            context = context._joining(joined_rows)
         # Not through a function of its own: each further frame per step shortens the longest plan that runs.
         operator = context._by_index(node) if is_by_index(node) else node.open(context)
         return operator if measure is None else MeasuredOperator(operator, measure)
@@ -156,7 +164,12 @@ class RunContext:
         # Imported when first needed: importing takes time, and most plans have no workers.
         from penstock.engine.ordered import OrderedOperator
 
-        operator = OrderedOperator(step, source, settings, self, self.options, is_row_by_row=is_row_by_row, unit=unit)
+        operator = OrderedOperator(
+            *(step, source, settings, self, self.options),
+            is_row_by_row=is_row_by_row,
+            unit=unit,
+            joined_rows=self._joined_rows,
+        )
         self._with_workers.add(operator)
         return operator
 
@@ -187,6 +200,12 @@ class RunContext:
             # The owner is kept too, so that its id is not used again.
             found = self._memos[id(owner)] = (owner, make())
         return cast(M, found[1])
+
+    def _joining(self, rows: int) -> RunContext:
+        other = RunContext.__new__(RunContext)
+        other.__dict__.update(self.__dict__)
+        other._joined_rows = rows
+        return other
 
     def _read_by(self, reader: Measure | None) -> RunContext:
         other = RunContext.__new__(RunContext)  # copy.copy() takes longer than opening an operator

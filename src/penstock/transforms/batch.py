@@ -61,6 +61,10 @@ def batch(
 class Batch(Consecutive):
     """Element j stacks elements j * batch_size, ... of the input."""
 
+    @property
+    def stacks(self) -> bool:
+        return True
+
     def join(self, block: Block, offsets: Indices, first: int | Indices, context: Context) -> Block:
         if block.rows == (len(offsets) - 1) * self.batch_size:
             return group(block, self.batch_size, "batch", first, context)
