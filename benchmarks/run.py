@@ -15,6 +15,7 @@ taken within a round, and their medians and 95 % bootstrap intervals over the ro
 from __future__ import annotations
 
 import argparse
+import compileall
 import importlib.util
 import json
 import os
@@ -129,6 +130,7 @@ def main() -> None:
     options = parsed()
     if not options.without_peers:
         make_peers_environment()
+    compileall.compile_dir(own_source() / "penstock", quiet=1)  # as installers do; what changed since is not in its cache
     mnist_arrays.write_arrays(options.data_dir)
     if options.photos_dir is not None:
         os.environ[photo_files.REAL_PHOTOS] = str(options.photos_dir.resolve())

@@ -83,7 +83,7 @@ class TestLanding:
     )
     def test_runs_have_whole_batches_or_a_part_of_one(self, first: int, rows: int, expected: int) -> None:
         there = landing(10)
-        assert there.rows(first, rows) == rows, "before it is known that rows are large"
+        assert there.rows(first + 10, rows) == rows, "before it is known that rows are large"
         there.land(of_pictures(0), 0)
         assert there.rows(first, rows) == expected
 

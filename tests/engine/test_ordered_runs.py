@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from penstock import Dataset, Options
-from penstock.engine.crew import Run
+from penstock.engine.crew import Crew, Run
 from penstock.engine.flow import Flow
 from penstock.errors import ElementTimeoutError, SpecError
 from penstock.parallel import WorkPace
@@ -130,6 +130,24 @@ def test_until_processes_have_started_threads_compute(monkeypatch: pytest.Monkey
     workers.close()
     early = remote.Remote(step, is_early=True)
     assert not early.has_started()
+
+
+def test_runs_stay_short_until_processes_have_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    from penstock.engine import remote
+
+    lengths = set()
+    submit = Crew.submit
+
+    def noting(crew: Crew, run: Run) -> None:
+        lengths.add(run.rows)
+        submit(crew, run)
+
+    monkeypatch.setattr(remote.Remote, "has_started", lambda _: False)
+    monkeypatch.setattr(Crew, "submit", noting)
+    ds = Dataset.range(200).map(lambda n: n + 1, num_parallel_calls=2)
+    ds._node.settings.pace.way = "process"  # type: ignore[attr-defined]
+    assert values(ds) == list(range(1, 201))
+    assert lengths == {1}
 
 
 def test_no_more_processes_start_at_once_than_leave_a_core_for_who_computes(monkeypatch: pytest.MonkeyPatch) -> None:

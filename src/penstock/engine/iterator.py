@@ -92,8 +92,9 @@ class DatasetIterator(Generic[T_co]):
             return element  # type: ignore[no-any-return]
         _forget_our_frames(error)
         error = _copy(error)
-        # The error's traceback keeps this frame: with nothing in it, neither keeps the iterator nor itself alive.
-        del self
+        # The error's traceback keeps this frame: with nothing in it, neither keeps the iterator nor itself alive. (Not
+        # by `del`: notebooks stumble over a method without `self`.)
+        self = None  # type: ignore[assignment]
         try:
             raise error
         finally:

@@ -39,8 +39,11 @@ class Landing:
         self._batches: weakref.WeakValueDictionary[tuple[int, int], NDArray[Any]] = weakref.WeakValueDictionary()
 
     def rows(self, first: int, rows: int) -> int:
-        """How many rows a run from `first` on gets, if it may have `rows`: whole batches, or a part of one."""
-        if not self._is_used:
+        """How many rows a run from `first` on gets, if it may have `rows`: whole batches, or a part of one.
+
+        Small rows need not keep to batches, but that the first one does not wait for rows of the second.
+        """
+        if not self._is_used and first >= self._batch_rows:
             return rows
         missing = -first % self._batch_rows
         if missing or rows < self._batch_rows:

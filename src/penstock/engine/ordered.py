@@ -257,7 +257,9 @@ class OrderedOperator:
                 self._choice.observe(run)
                 self._tuner.begin_anew()
             elif run.is_makeshift:
+                # Nor do runs grow: under the GIL a long one holds up the first batch.
                 self._tuner.await_processes()
+                return
             else:
                 self._tuner.observe(run)
             self._flow.observe(run)

@@ -188,13 +188,19 @@ def blame(function: Any) -> str:
     if function is input:
         return "reads from the keyboard"
     owner = getattr(function, "__self__", None)
-    if isinstance(owner, (np.random.Generator, np.random.RandomState)) or type(owner).__module__ == "random":
+    if is_random_generator(owner) or type(owner).__module__ == "random":
         return f"draws random numbers with {name}()"
     for home, why in _BLAME.items():
         if module == home or module.startswith(home + "."):
             return f"{why} with {home}.{name}()"
     shown = name if module in ("", "builtins") else f"{module}.{name}"
     return f"calls {shown}(), which is not known to be free of effects"
+
+
+def is_random_generator(value: Any) -> bool:
+    """Whether it draws, and is NumPy's."""
+    random = sys.modules.get("numpy.random")  # importing it takes 15 ms, and where nobody has, it made no object
+    return random is not None and isinstance(value, (random.Generator, random.RandomState))
 
 
 def is_constant(value: Any) -> bool:

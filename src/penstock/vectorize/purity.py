@@ -27,6 +27,7 @@ from penstock.vectorize.allowed import (
     home_of,
     is_constant,
     is_known_library,
+    is_random_generator,
     writes_by_name,
 )
 from penstock.vectorize.bytecode import (
@@ -344,7 +345,7 @@ class _Search:
             return Value(CAPTURED, types.MethodType(found, owner))
         if isinstance(found, (types.MemberDescriptorType, staticmethod, classmethod)) or is_constant(found):
             return self.captured(getattr(owner, name), name)
-        if isinstance(owner, (np.random.Generator, np.random.RandomState)):
+        if is_random_generator(owner):
             raise Stateful(f"draws random numbers with .{name}()")
         if is_known_library(type(owner).__module__):
             return Value(CAPTURED, library=True)
