@@ -130,7 +130,8 @@ def main() -> None:
     options = parsed()
     if not options.without_peers:
         make_peers_environment()
-    compileall.compile_dir(own_source() / "penstock", quiet=1)  # as installers do; what changed since is not in its cache
+    # As installers do: who edits penstock would measure the compiling of what he changed.
+    compileall.compile_dir(own_source() / "penstock", quiet=1)
     mnist_arrays.write_arrays(options.data_dir)
     if options.photos_dir is not None:
         os.environ[photo_files.REAL_PHOTOS] = str(options.photos_dir.resolve())

@@ -253,16 +253,17 @@ class OrderedOperator:
         if run.result is not None:
             run.num_bytes = run.result.num_bytes
             self._out.waiting_bytes += run.num_bytes
-            if not self._pace.way:
+            is_to_choose = not self._pace.way
+            if is_to_choose:
                 self._choice.observe(run)
                 self._tuner.begin_anew()
-            elif run.is_makeshift:
+            elif not run.is_makeshift:
+                self._tuner.observe(run)
+            if run.is_makeshift or (is_to_choose and self._pace.way == "process"):
                 # Nor do runs grow: under the GIL a long one holds up the first batch.
                 self._tuner.await_processes()
-                return
             else:
-                self._tuner.observe(run)
-            self._flow.observe(run)
+                self._flow.observe(run)
 
     def queue_statistics(self) -> QueueStatistics:
         """How far ahead the workers are."""
