@@ -6,17 +6,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from penstock import Dataset, building
 from penstock.block import Block, block_from_components, concatenate
 from penstock.columns import Part
+from penstock.engine import landing as landing_module
 from penstock.engine.landing import Landing
 from penstock.group import group
 from penstock.memory import Allocator
+from penstock.testing import THREADS, chains_of, laws_with
 from penstock.tree import flatten
+from tests.laws.sources import SOURCES
+from tests.transforms.test_batch import CASE as BATCH
+from tests.transforms.test_map import CASE as MAP
+from tests.transforms.test_random_map import CASE as RANDOM_MAP
+from tests.transforms.test_unbatch import CASE as UNBATCH
 
 LARGE = (64, 128)
 """Shape of a row that is large enough to be written into its batch: 32 KiB of float32."""
+
+CHAINS = chains_of(SOURCES, [MAP, RANDOM_MAP, BATCH, BATCH, UNBATCH])
 
 
 def picture(number: Any) -> Any:
@@ -96,6 +107,16 @@ class TestLanding:
         assert again.whole is before  # type: ignore[union-attr]
         del before, again
         assert not there._batches
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_chains_keep_the_laws_when_all_rows_are_written_into_their_batch(data: st.DataObject) -> None:
+    chain = data.draw(CHAINS)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(landing_module, "_LARGE_ROW_BYTES", 8)
+        for law in laws_with(THREADS):
+            law(chain, lambda low, high: data.draw(st.integers(low, high)))
 
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
