@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,9 @@ import pytest
 from penstock import UNKNOWN_CARDINALITY, Dataset, TensorSpec
 from penstock.errors import SpecError
 from tests.corners import Yielding, outcomes, values
+
+SECONDS = 30.0
+"""Longer than anything takes, so that a test that would hang fails instead."""
 
 
 @pytest.mark.parametrize("made", [[1, 2], (1, 2), np.array([1, 2]), range(1, 3), {1: "a", 2: "b"}], ids=repr)
@@ -194,3 +200,44 @@ def test_writing_into_what_comes_of_it_changes_nothing_of_the_generators_own(row
     for batch in ds.batch(rows):
         batch[:] = 0
     assert own.tolist() == [255.0, 255.0]
+
+
+def test_a_generator_that_raises_when_it_is_closed_keeps_no_other_from_being_closed() -> None:
+    closed = []
+
+    def numbers(name: str) -> Iterator[int]:
+        try:
+            yield from range(10)
+        finally:
+            closed.append(name)
+            raise OSError(f"{name} cannot be closed")
+
+    parts = [Dataset.from_generator(numbers, args=(name,)) for name in ("first", "second")]
+    elements = iter(Dataset.zip(*parts))
+    next(elements)
+    with pytest.warns(
+        RuntimeWarning, match=r"closing the generator in from_generator\(.*numbers\), .* raised OSError"
+    ) as told:
+        elements.close()
+    assert closed == ["first", "second"]
+    assert len(told) == 2
+
+
+def test_a_generator_that_runs_in_another_thread_is_left_to_it() -> None:
+    began, goes_on = threading.Event(), threading.Event()
+
+    def waits() -> Iterator[int]:
+        began.set()
+        goes_on.wait(SECONDS)
+        yield 1
+
+    elements = iter(Dataset.from_generator(waits))
+    reader = threading.Thread(target=lambda: list(elements))
+    reader.start()
+    assert began.wait(SECONDS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        elements.close()
+    goes_on.set()
+    reader.join(SECONDS)
+    assert not reader.is_alive()

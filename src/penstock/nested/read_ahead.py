@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 import warnings
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 from penstock.block import Block
 from penstock.core_time import seconds_without_core
+from penstock.ending import end
 from penstock.nested.line import Broken, Line
 from penstock.nested.poured import Rows
 from penstock.nested.sub_dataset import SubDataset
@@ -201,7 +201,7 @@ class ReadAhead:
             idle = [line for line in self._lines if not line.is_busy]
             self._lines = []
         for line in idle:
-            line.sub.close()
+            end(line.sub, "a dataset that had been read")
         if left_behind and not is_member:
             warnings.warn(
                 f"{self._name}(): a thread is still inside a user function and is left behind; what it computes is "
@@ -280,7 +280,7 @@ class ReadAhead:
                 self._rows.notify()
             is_over = line.is_done or self._team.is_closed
         if is_over:
-            _close(sub)
+            end(sub, "a dataset that had been read")
 
     def _pour(self, line: Line, pouring: Pouring, until: float) -> bool:
         """Read rows until there is no room for more, or another line needs the thread; False at the end."""
@@ -332,16 +332,6 @@ class ReadAhead:
 def _num_bytes(row: Any) -> int:
     """About the bytes of a row that is not in a block yet."""
     return 8 if isinstance(row, Exception) else sum([getattr(leaf, "nbytes", 8) for leaf in row])
-
-
-def _close(sub: SubDataset) -> None:
-    """Close a dataset whose rows nobody asks for any more: what its functions raise then has no place among them."""
-    # Not even where warnings are errors: a thread of the pool that raised would never work again.
-    with contextlib.suppress(Exception):
-        try:
-            sub.close()
-        except Exception as error:
-            warnings.warn(f"closing a dataset that had been read raised {error!r}", RuntimeWarning, stacklevel=2)
 
 
 def _serve(team: _Team, whose: weakref.ref[ReadAhead]) -> None:

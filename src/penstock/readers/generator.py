@@ -15,6 +15,7 @@ from penstock.building import column_from_rows, component
 from penstock.columns import (
     SCALAR_DTYPES,
 )
+from penstock.ending import end
 from penstock.errors import SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
 from penstock.spec import Spec, TensorSpec, spec_of_value
@@ -219,9 +220,7 @@ class _GeneratorOperator:
     def close(self) -> None:
         self._ended = True
         iterator, self._iterator = self._iterator, None
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            close()
+        end(iterator, f"the generator {self._where()}")
 
 
 class _Yielded:

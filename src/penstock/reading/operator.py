@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from penstock.block import Block, another
+from penstock.ending import end
 from penstock.errors import DataLossError
 from penstock.node import State
 from penstock.reader import Position
@@ -89,5 +90,4 @@ class ReadingOperator:
     def close(self) -> None:
         self._ended, self._block = True, None
         pieces, self._pieces = self._pieces, None
-        if pieces is not None:
-            pieces.close()
+        end(pieces, "a file")
