@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock import tree
+from penstock import calls, tree
 from penstock.building import Allocate, column_from_rows, concatenate_columns
 from penstock.columns import (
     Column,
@@ -135,6 +135,30 @@ def another(error: Exception) -> Exception:
     found.__cause__, found.__context__ = error.__cause__, error.__context__
     found.__suppress_context__ = error.__suppress_context__
     return found.with_traceback(error.__traceback__)
+
+
+def without_frames(error: Exception, causes: int = 8) -> Exception:
+    """An exception equal to `error` that refers to no frame, and tells the user's ones in a note.
+
+    For errors in elements that refer to much, such as datasets: frames refer to those that called them, and so to the
+    whole pipeline and its elements. A ring that leads through a NumPy array of objects is never collected.
+
+    Args:
+        error: It.
+        causes: How many errors behind it are kept, one behind the other.
+    """
+    found = another(error)
+    text = calls.traceback_text(found.__traceback__)
+    if text:
+        found.add_note(f"traceback of where it was raised:\n{text}")
+    found.__traceback__ = None
+    for name in ("__cause__", "__context__"):
+        below, hides_context = getattr(found, name), found.__suppress_context__
+        if below is not None:
+            kept = isinstance(below, Exception) and causes > 0
+            setattr(found, name, without_frames(below, causes - 1) if kept else None)
+            found.__suppress_context__ = hides_context  # to set a cause is to hide the context
+    return found
 
 
 def block_from_elements(elements: Iterable[Any]) -> Block:

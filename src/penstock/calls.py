@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable
 from itertools import pairwise
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 from penstock.parallel import AUTOTUNE, EXECUTORS, Parallel
@@ -157,6 +157,15 @@ def datasets(method: str, kind: type[D], value: Any) -> list[D]:
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame runs code of penstock."""
     return frame.f_code.co_filename.startswith(_PACKAGE)
+
+
+def traceback_text(trace: TracebackType | None) -> str:
+    """The frames of the user's code and of libraries that it called, as Python shows them."""
+    import traceback  # takes milliseconds, and few programs need it
+
+    while trace is not None and is_ours(trace.tb_frame):
+        trace = trace.tb_next
+    return "".join(traceback.format_tb(trace)).rstrip()
 
 
 def origin() -> str:

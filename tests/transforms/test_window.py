@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -159,3 +160,29 @@ def test_a_state_goes_on_in_the_middle() -> None:
             next(iterator)
         again.load_state_dict(iterator.state_dict())
         assert [values(window) for window in again] == whole[stop:]
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+@pytest.mark.parametrize("wrong_at", [0, 2])
+def test_an_error_in_a_window_keeps_no_forgotten_pipeline_open(wrong_at: int, workers: int | None) -> None:
+    closed = []
+
+    def numbers() -> Iterator[Any]:
+        try:
+            yield from ("wrong" if number == wrong_at else number for number in range(100))
+        finally:
+            closed.append(True)
+
+    windows = Dataset.from_generator(numbers, output_signature=TensorSpec((), "int64")).window(2).enumerate()
+    elements = iter(windows.flat_map(lambda _, window: window.batch(2), num_parallel_calls=workers))
+    outcomes(elements, 1)
+    del elements
+    gc.collect()
+    assert closed
+
+
+def test_an_error_in_a_window_tells_where_it_was_raised() -> None:
+    windows = Dataset.range(4).map(failing_at(2)).window(2)
+    with pytest.raises(KeyError, match="bad number") as caught:
+        list(list(windows)[1])
+    assert any("traceback of where it was raised" in note and "corners.py" in note for note in caught.value.__notes__)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 from penstock import calls
@@ -39,7 +37,7 @@ class PackedError:
 
 def pack_error(error: BaseException, causes: int = _MOST_CAUSES) -> PackedError:
     """`error` with at most so many causes; it loses what only its own process can use."""
-    text = _traceback_text(error.__traceback__)
+    text = calls.traceback_text(error.__traceback__)
     notes = (f"traceback in worker process {os.getpid()}:\n{text}",) if text else ()
     cause, context = (
         None if each is None or not causes else pack_error(each, causes - 1)
@@ -118,10 +116,3 @@ def _first_readable(forms: tuple[bytes, ...]) -> BaseException:
 def _notes(error: BaseException) -> dict[str, Any]:
     notes = getattr(error, "__notes__", None)
     return {"__notes__": [str(note) for note in notes]} if notes else {}
-
-
-def _traceback_text(trace: TracebackType | None) -> str:
-    """The frames of the user's code and of libraries that it called."""
-    while trace is not None and calls.is_ours(trace.tb_frame):
-        trace = trace.tb_next
-    return "".join(traceback.format_tb(trace)).rstrip()

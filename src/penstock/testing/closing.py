@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from penstock.parallel import IDLE
 from penstock.testing.case import Chain
 from penstock.testing.observe import HORIZON, first, observe, same
 
+_SECONDS_TO_END = 10.0
 _open_generators: set[int] = set()
 
 
@@ -47,7 +49,8 @@ def close(chain: Chain, choose: Callable[[int, int], int]) -> None:
     elements = iter(chain.build())
     observe(elements, count)
     del elements
-    _check(threads, generators, f"the iterator was forgotten after {count} elements")
+    # What a thread is at work for at this moment is not garbage before it has done that.
+    _check(threads, generators, f"the iterator was forgotten after {count} elements", _SECONDS_TO_END)
 
     try:
         with iter(chain.build()) as elements:
@@ -62,8 +65,10 @@ def close(chain: Chain, choose: Callable[[int, int], int]) -> None:
         _check(threads, generators, "the end")
 
 
-def _check(threads: set[threading.Thread], generators: set[int], when: str) -> None:
-    for generation in (0, 2):
+def _check(threads: set[threading.Thread], generators: set[int], when: str, within_seconds: float = 0.0) -> None:
+    deadline = time.monotonic() + within_seconds
+    generation = 0
+    while True:
         # An error that was raised may hold on to operators through its traceback until all garbage is collected.
         gc.collect(generation)
         # Threads of the pool live on, without work.
@@ -71,5 +76,8 @@ def _check(threads: set[threading.Thread], generators: set[int], when: str) -> N
         left = _open_generators - generators
         if not running and not left:
             return
+        if generation and time.monotonic() > deadline:
+            break
+        generation = 2
     assert not running, f"close: after {when}, threads {running} still run"
     raise AssertionError(f"close: after {when}, {len(left)} generators are still open")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock import calls, tree
-from penstock.block import Block, another, concatenate
+from penstock.block import Block, another, concatenate, without_frames
 from penstock.columns import Objects
 from penstock.node import INFINITE, UNKNOWN, Context, Indices, Node, Operator, Source, State
 from penstock.spec import Spec, TensorSpec
@@ -205,10 +205,11 @@ class _WindowOperator:
 
     def _dataset(self, part: Block, at: int, known: Spec | None) -> Dataset[Any]:
         """The dataset of one component."""
+        errors = {row: without_frames(error) for row, error in part.errors.items()}
         if len(part.errors) == part.rows:
-            rows = Block(None, (), part.rows, part.errors)
+            rows = Block(None, (), part.rows, errors)
         else:
-            rows = Block(tree.LEAF, [part.columns[at]], part.rows, part.errors)
+            rows = Block(tree.LEAF, [part.columns[at]], part.rows, errors)
         leaf = known.leaves[at] if known is not None else part.columns[at].spec()
         return self._node.dataset(WindowRows(rows, Spec(tree.LEAF, (leaf,))))
 
