@@ -58,7 +58,7 @@ class TestLanding:
         assert column.array.base is column.whole
         assert joined.fresh
         assert column.array[:, 0, 0].tolist() == [0, 1, 2, 3]
-        batch = next(group(joined, 4, "batch", 0, None).elements(writable=True))  # type: ignore[arg-type]
+        batch = next(group(joined, 4, "batch", 0, None).elements(writable=True))
         assert np.shares_memory(batch[0], column.whole)
         assert batch[1].tolist() == [0, 1, 2, 3]
 
@@ -66,7 +66,7 @@ class TestLanding:
         there = landing(2)
         joined = concatenate([there.land(of_pictures(0, 1), 0), there.land(of_pictures(2), 2)])
         assert type(joined.columns[0]) is not Part
-        assert joined.columns[0].array[:, 0, 0].tolist() == [0, 1, 2]  # type: ignore[union-attr]
+        assert joined.columns[0].array[:, 0, 0].tolist() == [0, 1, 2]
 
     def test_whole_batches_in_one_run_have_memory_of_their_own(self) -> None:
         (column, _) = landing(2).land(of_pictures(4, 5, 6, 7), 4).columns
@@ -76,9 +76,9 @@ class TestLanding:
     def test_rows_of_another_shape_stay_as_they_are(self) -> None:
         there = landing(3)
         first = there.land(of_pictures(0), 0)
-        small = block_from_components(first.treedef, [[np.ones((200, 40), np.float32)], [1]], 1)  # type: ignore[arg-type]
+        small = block_from_components(first.treedef, [[np.ones((200, 40), np.float32)], [1]], 1)
         assert there.land(small, 1) is small
-        assert first.columns[0].array[0, 0, 0] == 0  # type: ignore[union-attr]
+        assert first.columns[0].array[0, 0, 0] == 0
 
     def test_errors_and_small_rows_stay_as_they_are(self) -> None:
         there = landing(3)
@@ -101,10 +101,10 @@ class TestLanding:
     def test_a_batch_goes_with_its_last_row(self) -> None:
         there = landing(4)
         first = there.land(of_pictures(0), 0)
-        before = first.columns[0].whole  # type: ignore[union-attr]
+        before = first.columns[0].whole
         del first
         again = there.land(of_pictures(1), 1).columns[0]
-        assert again.whole is before  # type: ignore[union-attr]
+        assert again.whole is before
         del before, again
         assert not there._batches
 

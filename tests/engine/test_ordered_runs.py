@@ -145,7 +145,7 @@ def test_runs_stay_short_until_processes_have_started(monkeypatch: pytest.Monkey
     monkeypatch.setattr(remote.Remote, "has_started", lambda _: False)
     monkeypatch.setattr(Crew, "submit", noting)
     ds = Dataset.range(200).map(lambda n: n + 1, num_parallel_calls=2)
-    ds._node.settings.pace.way = "process"  # type: ignore[attr-defined]
+    ds._node.settings.pace.way = "process"
     assert values(ds) == list(range(1, 201))
     assert lengths == {1}
 

@@ -86,11 +86,9 @@ class RunContext:
         self._opened[0] += 1
         context = self if epoch is None or epoch == self._epoch else self._at(epoch)
         measure = None if self._reader is None else self._reader.below(node)
-        if measure is not None:
+        if measure is not None or joined_rows != context._joined_rows:
             # What the node opens, now or later and in whatever thread, is measured as its input.
-            context = context._read_by(measure)
-        if context._joined_rows != joined_rows:
-            context = context._joining(joined_rows)
+            context = context._read_by(context._reader if measure is None else measure, joined_rows)
         # Not through a function of its own: each further frame per step shortens the longest plan that runs.
         operator = context._by_index(node) if is_by_index(node) else node.open(context)
         return operator if measure is None else MeasuredOperator(operator, measure)
@@ -201,16 +199,10 @@ class RunContext:
             found = self._memos[id(owner)] = (owner, make())
         return cast(M, found[1])
 
-    def _joining(self, rows: int) -> RunContext:
-        other = RunContext.__new__(RunContext)
-        other.__dict__.update(self.__dict__)
-        other._joined_rows = rows
-        return other
-
-    def _read_by(self, reader: Measure | None) -> RunContext:
+    def _read_by(self, reader: Measure | None, joined_rows: int = 0) -> RunContext:
         other = RunContext.__new__(RunContext)  # copy.copy() takes longer than opening an operator
         other.__dict__.update(self.__dict__)
-        other._reader = reader
+        other._reader, other._joined_rows = reader, joined_rows
         return other
 
     def _at(self, epoch: int) -> RunContext:

@@ -8,15 +8,7 @@ import numpy as np
 import pytest
 
 from penstock.recipes.language_model.sampling import sample_ids
-
-VOCAB_SIZE = 7
-TABLE = np.random.default_rng(4).standard_normal((VOCAB_SIZE, VOCAB_SIZE)).astype(np.float32)
-FIRST = 3
-
-
-def follows(inputs: np.ndarray) -> np.ndarray:
-    """A model that looks at the last token alone, so that windows make no difference to it."""
-    return TABLE[inputs]
+from tests.recipes.language_model.last_token import FIRST, TABLE, follows
 
 
 class TestSampleIds:
