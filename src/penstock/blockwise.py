@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import abstractmethod
 
 from penstock.block import Block
@@ -20,10 +19,11 @@ from penstock.node import (
     refuse_without_order,
 )
 from penstock.parallel import Parallel
+from penstock.record import record
 from penstock.tally import Tally
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@record
 class Blockwise(Node):
     """A node whose row i depends on row i of its input alone: `apply` is all that it supplies."""
 

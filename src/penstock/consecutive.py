@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from penstock.block import Block
 from penstock.node import Access, Context, Epochs, Indices, Node, Operator, Places, State, advance, follow_one_another
+from penstock.record import record
 from penstock.spec import Spec, batched
 from penstock.stream import exactly
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Consecutive(Node):
     """Element j joins elements j * batch_size, ... of the input; subclasses say how rows become one."""
 

@@ -17,6 +17,7 @@ from penstock.faults import FaultCounts
 from penstock.node import UNKNOWN, Context, Epochs, Indices, Node, Operator, State
 from penstock.passes import PassCounter, bind_pass
 from penstock.quarantined import QuarantineFile, failed_element
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.stream import SurplusOperator
 
@@ -40,7 +41,7 @@ class Sheltered(Exception):
         return Sheltered, (self.error,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Shelter(Blockwise):
     """The input, its errors sheltered; stands right before a step with a policy."""
 
@@ -93,7 +94,7 @@ _Form = tuple[tree.Treedef, tuple[Any, ...]]
 """Structure, and the dtype of each component; None for one whose dtype differs from row to row."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class SubstituteErrors(Blockwise):
     """The input, with `value` in the place of each of its own errors."""
 
@@ -173,7 +174,7 @@ def _difference(results: _Form | None, value: _Form) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class DropErrors(Node):
     """The input without its own errors; with those of earlier steps, taken out of their shelter."""
 

@@ -6,7 +6,6 @@ import math
 import os
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from penstock import calls
@@ -136,12 +135,13 @@ def quarantine(path: str | os.PathLike[str]) -> Quarantine:
 
     See also: read_quarantine, retry, substitute.
     """
-    found = Path(os.path.abspath(calls.path("quarantine", "path", path)))
-    if not found.parent.is_dir():
-        raise FileNotFoundError(f"quarantine(): the folder {found.parent} does not exist; create it first")
-    if found.is_dir():
+    found = os.path.abspath(calls.path("quarantine", "path", path))
+    folder = os.path.dirname(found)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"quarantine(): the folder {folder} does not exist; create it first")
+    if os.path.isdir(found):
         raise IsADirectoryError(f"quarantine(): {found} is a folder; give the path of a file")
-    return Quarantine(str(found))
+    return Quarantine(found)
 
 
 def known(method: str, name: str, value: Any) -> OnError:

@@ -22,6 +22,7 @@ from penstock.block import Block
 from penstock.errors import StateError
 from penstock.parallel import Parallel, Tuning
 from penstock.passes import ReadingPace
+from penstock.record import record
 from penstock.spec import Spec
 
 INFINITE = -1
@@ -213,7 +214,7 @@ def _field_names(kind: type[Node]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@record
 class Node(ABC):
     """One step of a plan. Subclasses are frozen, slotted, final and picklable; they hold no data but a source's own."""
 
@@ -326,7 +327,7 @@ class Node(ABC):
         return self.signature()
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@record
 class Source(Node):
     """A node without inputs whose rows can be gathered by index."""
 
@@ -349,7 +350,7 @@ class Source(Node):
         raise NotImplementedError(f"{type(self).__name__} is run by index")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@record
 class IndexOnly(Node):
     """A node that picks and orders elements of its inputs without looking at them."""
 

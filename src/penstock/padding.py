@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,11 @@ import numpy as np
 from penstock import calls, tree
 from penstock.errors import SpecError
 from penstock.node import Node
+from penstock.record import record
 from penstock.spec import DType, Shape, Spec, TensorSpec
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Padding:
     """What was asked for: shapes and values as the user gave them, since the structure of elements may come later.
 
@@ -96,7 +96,7 @@ class Padding:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class PaddedComponent:
     """How one component is padded.
 

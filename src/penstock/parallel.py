@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
+
+from penstock.record import record
 
 AUTOTUNE = -1
 EXECUTORS = ("auto", "thread", "process")
@@ -33,7 +35,7 @@ class WorkPace:
         return WorkPace, ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Parallel:
     """Several calls of one step at once.
 

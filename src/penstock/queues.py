@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+
+from penstock.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class QueueStatistics:
     """What an operator that works ahead of its reader says of its queue and its workers.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from penstock import tree
+from penstock.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Seen:
     """One element, one row of a batch, or the error that stands in its place."""
 
@@ -20,7 +21,7 @@ class Seen:
     error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Look:
     """The first elements, and the dataset in words."""
 

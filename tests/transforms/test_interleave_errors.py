@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from penstock import Dataset, quarantine, read_quarantine
 from penstock.block import Block, block_from_elements
 from penstock.errors import StateError, TooManyErrorsError
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
+from penstock.record import record
 from penstock.spec import Spec
 from tests.corners import failing_at, outcomes, values
 
@@ -22,7 +22,7 @@ WORKERS = pytest.mark.parametrize("workers", [None, 1, 3])
 STEPS = pytest.mark.parametrize("step", ["interleave", "flat_map"])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Disk(Node):
     """`LENGTH` numbers, whose operator raises where `breaks_at` says; at -1 already when it is opened."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 
 from penstock.collecting.cutting import Cutter
 from penstock.collecting.operator import CollectOperator
 from penstock.node import INFINITE, UNKNOWN, Context, Node, Operator, Purity
 from penstock.padding import Padding
+from penstock.record import record
 from penstock.spec import Spec, batched
 from penstock.vectorize.by_length import describe
 from penstock.vectorize.function import ElementFunction
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Collecting(Node):
     """Batches of elements whose lengths, which `function` gives, lie in one bucket; subclasses say when one is full.
 

@@ -7,12 +7,12 @@ import inspect
 import itertools
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from penstock.engine.pickles import dumps_for_worker
 from penstock.node import UNKNOWN, Context, Node, Operator, Step
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.vectorize.function import ElementFunction
 
@@ -79,7 +79,7 @@ def detached(step: Any) -> Any:
     return alone.with_inputs([Elsewhere()] * len(alone.inputs))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Elsewhere(Node):
     """Stands for the input of a step whose rows come from another process."""
 

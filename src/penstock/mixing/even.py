@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from math import gcd, lcm
 
 import numpy as np
@@ -33,6 +32,9 @@ class Even:
     purity = Purity.PURE
 
     def __init__(self, weights: Sequence[float]) -> None:
+        # Imported here: with the decimal numbers that it brings, it takes three milliseconds, and few mix by weights.
+        from fractions import Fraction
+
         fractions = [Fraction(repr(float(weight))) for weight in weights]
         scale = lcm(*(fraction.denominator for fraction in fractions))
         shares = [int(fraction * scale) for fraction in fractions]

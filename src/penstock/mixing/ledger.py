@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,13 @@ from numpy.typing import NDArray
 
 from penstock.mixing.picks import ERROR, Picker
 from penstock.node import Context, Indices, Node, follow_one_another
+from penstock.record import record
 
 _RUNS_KEPT = 64
 _UNBOUNDED = 2**62
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class _Run:
     """Elements that follow one another."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from penstock.mixing.picks import Picker
 from penstock.mixing.places import resolve_mixed
 from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, Purity
 from penstock.plan import demand_is_exact
+from penstock.record import record
 from penstock.spec import Spec
 
 _EPOCHS_KEPT = 4
@@ -20,7 +20,7 @@ _EPOCHS_KEPT = 4
 _LARGEST_TABLE = 2**20
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Mixture(Node):
     """Elements of `parts`, those of each in their order; subclasses say how the part is picked.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from penstock import tree
 from penstock.block import Block, Dense
 from penstock.node import Context, Purity
+from penstock.record import record
 
 ERROR = -1
 """In place of an input's number where there is an error."""
@@ -19,7 +20,7 @@ Open = NDArray[np.bool_]
 """For each input, whether it has not ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Picks:
     """The inputs of some steps.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from penstock.block import Block, Dense, all_errors
 from penstock.node import UNKNOWN, Context, Node, Purity
 from penstock.parallel import Parallel
 from penstock.passes import PassCounter, bind_pass
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.vectorize.function import ElementFunction
 
@@ -16,7 +17,7 @@ _EPOCHS_APART = 1_000_003
 _ELEMENTS_APART = 2**32
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Flattening(Node):
     """The elements of the datasets that `function` returns; subclasses say in which order, by what they open."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock import tree
+from penstock.record import record
 from penstock.scatter import NUMBERS
 
 Strategy = Literal["split", "first_fit", "best_fit"]
@@ -18,7 +18,7 @@ STRATEGIES: tuple[str, ...] = get_args(Strategy)
 WAYS: tuple[str, ...] = get_args(TooLong)
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Fill:
     """A token for each component: one for all, or a structure of them.
 
@@ -61,7 +61,7 @@ class Fill:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Asked:
     """The arguments of `pack`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from penstock.columns import (
 from penstock.ending import end
 from penstock.errors import SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec, spec_of_value
 from penstock.tally import Tally
 
@@ -97,7 +97,7 @@ def from_generator(
     return cls(policy.around(node, _name(generator), node.origin))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Generator(Node):
     """Calls `function(*args)` and takes what it yields."""
 

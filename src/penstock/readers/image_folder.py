@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from penstock import calls, tree
 from penstock.block import Block, Dense
 from penstock.files import paths
 from penstock.node import Indices, Source
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _some(names: list[str]) -> str:
 _PAIR = tree.flatten((0, 0))[1]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Images(Source):
     """Paths that were found, with their labels."""
 

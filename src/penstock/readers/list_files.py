@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from penstock import calls, tree
 from penstock.block import Block, Dense
 from penstock.files import paths
 from penstock.node import Indices, Source
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def list_files(
     return files if shuffle is False or not found else files.shuffle(len(found), seed)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Paths(Source):
     """Paths that were found."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from penstock import calls, random, tree
 from penstock.block import Block, Dense
 from penstock.node import INFINITE, Access, Context, Epochs, Indices, Node, Operator, Places, Source
 from penstock.passes import PassCounter, bind_pass
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def random_(
     return cls(RandomNumbers(random.fresh_seed() if number is None else number, PassCounter(), again))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class RandomNumbers(Source):
     """Draw i of the key."""
 

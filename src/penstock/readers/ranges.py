@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from penstock import calls, tree
 from penstock.block import Block, Dense
 from penstock.node import INFINITE, Indices, Source
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def counter(cls: type[Dataset[Any]], start: int = 0, step: int = 1, dtype: Any =
     return cls(Range(first, calls.count("counter", "step", step), INFINITE, np.dtype(dtype)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Range(Source):
     """start + step * index."""
 

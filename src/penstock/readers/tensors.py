@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from penstock.columns import (
 )
 from penstock.errors import SpecError
 from penstock.node import Indices, Source
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec, array_of_list, spec_of_value, unify
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _unified_spec(values: list[Any]) -> TensorSpec:
     return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class TensorSlices(Source):
     """Rows that lie in memory."""
 

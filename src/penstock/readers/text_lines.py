@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import glob
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from penstock.files import opening, paths
 from penstock.files.lines import line_chunks, split_lines
 from penstock.reader import Fragment, Position, Reader, Used
 from penstock.reading import ReadFiles, parallel_reads
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _later(encoding: str) -> str:
     return "utf-8" if codecs.lookup(encoding).name == "utf-8-sig" else encoding
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class _Form:
     """How lines are read, whatever the file."""
 
@@ -148,7 +148,7 @@ class _Form:
         return opening.compression_of(path) if self.compression == _FROM_SUFFIX else self.compression
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class _FileDataset:
     """Called with a path, the dataset of its lines."""
 
@@ -164,7 +164,7 @@ class _FileDataset:
         return self.cls(ReadFiles(TextLines(tuple(map(Fragment, names)), self.form), self.origin))
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class TextLines(Reader):
     """A fragment is a file; a position is the byte of the uncompressed file at which a line begins."""
 

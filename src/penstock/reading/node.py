@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from penstock.node import UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places
 from penstock.parallel import AUTOTUNE, Parallel
@@ -12,10 +12,11 @@ from penstock.reading.ahead import read_ahead
 from penstock.reading.by_index import FilePlaces, Fragments
 from penstock.reading.operator import ReadingOperator
 from penstock.reading.pieces import Pieces, in_order, pieces_of
+from penstock.record import record
 from penstock.spec import Spec
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class ReadFiles(Node):
     """The rows of all fragments of `reader`, one after another.
 

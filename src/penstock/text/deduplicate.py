@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from penstock import calls, tree
@@ -13,6 +12,7 @@ from penstock.depth import ask
 from penstock.errors import SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator
 from penstock.novelty import NoveltyOperator
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.text.minhash import NearIndex, Signer, normal_form
 
@@ -115,7 +115,7 @@ def _place(treedef: tree.Treedef, key: str | int | None) -> int:
     return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Deduplicate(Node):
     """The first of all texts that are alike, and errors."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from penstock import calls
@@ -10,6 +9,7 @@ from penstock.block import Block
 from penstock.consecutive import Consecutive
 from penstock.group import group, group_ragged
 from penstock.node import Context, Indices
+from penstock.record import record
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -57,7 +57,7 @@ def batch(
     return self._then(Batch(self._node, size, bool(drop_remainder)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Batch(Consecutive):
     """Element j stacks elements j * batch_size, ... of the input."""
 

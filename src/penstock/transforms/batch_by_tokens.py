@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls
 from penstock.collecting import Collecting, CutByTokens, Cutter
 from penstock.padding import Padding
+from penstock.record import record
 from penstock.vectorize.function import ElementFunction, purity_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def batch_by_tokens(
     return self._then(node)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class BatchByTokens(Collecting):
     """Batches of the elements of each bucket, up to `max_tokens` in each."""
 

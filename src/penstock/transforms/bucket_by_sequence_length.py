@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls
 from penstock.collecting import Collecting, CutByCount, Cutter
 from penstock.node import Node
 from penstock.padding import Padding
+from penstock.record import record
 from penstock.vectorize.function import ElementFunction, purity_of
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _open_shapes(node: Node) -> Any:
     return spec.treedef.unflatten([leaf.shape for leaf in spec.leaves])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class BucketBySequenceLength(Collecting):
     """Batches of the elements of each bucket, `batch_sizes[bucket]` at a time."""
 

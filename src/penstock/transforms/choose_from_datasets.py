@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from penstock.depth import ask
 from penstock.mixing.alike import unified
 from penstock.mixing.mixture import Mixture
 from penstock.mixing.picks import Picker, Told
+from penstock.record import record
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -70,7 +70,7 @@ def choose_from_datasets(
     return cls(Choose(nodes, choice_dataset._node, bool(stop_on_empty_dataset), spec))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Choose(Mixture):
     """The part that the chooser says."""
 

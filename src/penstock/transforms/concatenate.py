@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -12,6 +11,7 @@ from penstock.depth import ask
 from penstock.mixing.alike import alike, unified
 from penstock.mixing.places import resolve_mixed
 from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, State
+from penstock.record import record
 from penstock.spec import Spec
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _parts(node: Node) -> tuple[Node, ...]:
     return node.parts if isinstance(node, Concatenate) else (node,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Concatenate(Node):
     """The elements of each part in turn."""
 

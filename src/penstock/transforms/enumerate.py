@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from penstock.node import (
     Indices,
     Node,
 )
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def enumerate_(self: Dataset[T], start: int = 0) -> Dataset[tuple[np.int64, T]]:
     return self._then(Enumerate(self._node, calls.count("enumerate", "start", start)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Enumerate(Blockwise):
     """(start + index, element)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from penstock.block import Block
 from penstock.node import UNKNOWN, Context, Epochs, Indices, Node, Operator, Purity
 from penstock.parallel import Parallel
 from penstock.plan import demand_is_exact
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.stream import SurplusOperator
 from penstock.vectorize.function import ElementFunction, purity_of
@@ -75,7 +76,7 @@ def filter_(
     return self._then(policy.around(node, function.name, function.origin, is_aligned=False))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Filter(Node):
     """The input's elements for which `predicate` is true, and its errors."""
 
@@ -110,7 +111,7 @@ class Filter(Node):
         return f"{self.signature()}  # {self.predicate.describe(self.input.known_spec())}{how}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Choosing:
     """The step: of rows, those for which `predicate` is true, and its errors."""
 

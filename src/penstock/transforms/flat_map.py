@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls, policies
 from penstock.nested import CycleOperator, Flattening, feed
 from penstock.node import Context, Operator, State
 from penstock.passes import PassCounter
+from penstock.record import record
 from penstock.vectorize.function import purity_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def flat_map(
     return self._then(policy.around(node, function.name, function.origin, is_aligned=False))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class FlatMap(Flattening):
     """The elements of every dataset that `function` returns."""
 

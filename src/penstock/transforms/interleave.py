@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls, policies
 from penstock.nested import CycleOperator, Flattening, feed
 from penstock.node import Context, Operator
 from penstock.passes import PassCounter
+from penstock.record import record
 from penstock.vectorize.function import purity_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def interleave(
     return self._then(policy.around(node, function.name, function.origin, is_aligned=False))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Interleave(Flattening):
     """Up to `cycle_length` datasets at a time, `block_length` elements of each in turn."""
 

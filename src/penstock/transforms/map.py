@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls, policies
@@ -17,6 +17,7 @@ from penstock.node import (
     Purity,
 )
 from penstock.parallel import Parallel
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.vectorize.function import ElementFunction, purity_of
 
@@ -85,7 +86,7 @@ def map_(
     return self._then(policy.around(Map(self._node, (function,), settings), function.name, function.origin))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Map(Blockwise):
     """`functions` of each element, one after another; more than one where maps were fused."""
 

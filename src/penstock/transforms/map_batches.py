@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from penstock.errors import SpecError
 from penstock.group import group, ungroup
 from penstock.node import Context, Epochs, Indices, Node, Operator, Purity
 from penstock.parallel import Parallel
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.stream import SurplusOperator, exactly
 from penstock.vectorize.function import ElementFunction, purity_of
@@ -79,7 +80,7 @@ def map_batches(
     return self._then(policy.around(node, function.name, function.origin))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class MapBatches(Node):
     """`function` of each `batch_size` elements stacked, taken apart again."""
 
@@ -118,7 +119,7 @@ class MapBatches(Node):
         return self.signature() if self.settings is None else f"{self.signature()}  # {self.settings}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class WholeRuns:
     """The step: `function` of each `batch_size` rows stacked, taken apart again."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from penstock.depth import ask
 from penstock.errors import SpecError
 from penstock.node import INFINITE, UNKNOWN, Context, Node, Operator
 from penstock.packing import STRATEGIES, WAYS, Asked, Fill, PackOperator, Strategy, TooLong, packed_spec
+from penstock.record import record
 from penstock.scatter import NUMBERS
 from penstock.spec import Spec
 
@@ -124,7 +124,7 @@ def _check(spec: Spec, asked: Asked) -> None:
             fill.values(spec.treedef, tuple(dtypes))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Pack(Node):
     """The input's tokens, `asked.length` in a row."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls
@@ -11,6 +10,7 @@ from penstock.consecutive import Consecutive
 from penstock.node import Context, Indices
 from penstock.padder import Padder
 from penstock.padding import Padding
+from penstock.record import record
 from penstock.spec import Spec
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def padded_batch(
     return self._then(PaddedBatch(self._node, size, bool(drop_remainder), padding))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class PaddedBatch(Consecutive):
     """Element j stacks elements j * batch_size, ... of the input, padded to one shape."""
 

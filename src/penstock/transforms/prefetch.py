@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from penstock import calls
@@ -10,6 +10,7 @@ from penstock.block import Block
 from penstock.node import Context, Node, Operator, State, advance
 from penstock.passes import ReadingPace
 from penstock.plan import demand_is_exact
+from penstock.record import record
 from penstock.spec import Spec
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def prefetch(
     return self._then(Prefetch(self._node, min(size, _MOST_ROWS), executor))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Prefetch(Node):
     """The input, computed in a thread or a process of its own."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from penstock.blockwise import Blockwise
 from penstock.node import Context, Epochs, Indices, Node, Purity
 from penstock.parallel import Parallel
 from penstock.passes import PassCounter, bind_pass
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.vectorize.function import ElementFunction, purity_of
 
@@ -83,7 +84,7 @@ def random_map(
     return self._then(policy.around(node, function.name, function.origin))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class RandomMap(Blockwise):
     """`function(*element, generator)`, the generator keyed by seed, pass, epoch and index."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from penstock import calls
 from penstock.block import Block
 from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, IndexOnly, Indices, Node, Operator, State
+from penstock.record import record
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -46,7 +46,7 @@ def repeat(self: Dataset[T], count: int | None = None) -> Dataset[T]:
     return self._then(Repeat(self._node, max(number, -1)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Repeat(IndexOnly):
     """The input `count` times, -1 for ever; epoch e turns into epochs e * count + 0, 1, ... of the input."""
 

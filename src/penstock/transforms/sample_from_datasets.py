@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from penstock.mixing.mixture import Mixture
 from penstock.mixing.picks import Picker
 from penstock.node import Node, Purity
 from penstock.passes import PassCounter, bind_pass
+from penstock.record import record
 from penstock.vectorize.function import ElementFunction
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _numbers(weights: Any, count: int) -> tuple[float, ...]:
     return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Sample(Mixture):
     """The part that is drawn, or whose turn it is."""
 

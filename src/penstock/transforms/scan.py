@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from penstock.building import component
 from penstock.errors import SpecError
 from penstock.json_values import from_json, is_storable, to_json
 from penstock.node import Context, Node, Operator, Purity, State
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.vectorize.function import ElementFunction, purity_of
 from penstock.vectorize.results import Results, spread
@@ -158,7 +158,7 @@ def _dtype(leaf: Any) -> Any:
     return getattr(leaf, "dtype", None) or type(leaf)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Scan(Node):
     """`function(state, element)` for one element after another."""
 

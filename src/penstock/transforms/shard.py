@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from penstock import calls
 from penstock.block import Block
 from penstock.node import Context, Epochs, IndexOnly, Indices, Node, Operator
+from penstock.record import record
 from penstock.stream import SurplusOperator
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def shard(self: Dataset[T], num_shards: int, index: int) -> Dataset[T]:
     return self._then(Shard(self._node, number, place))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Shard(IndexOnly):
     """Input indices `index`, `index + num_shards`, ..."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls
 from penstock.block import Block
 from penstock.node import Context, Epochs, IndexOnly, Indices, Node, Operator, State
+from penstock.record import record
 from penstock.tally import Tally
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def skip(self: Dataset[T], count: int) -> Dataset[T]:
     return self._then(Skip(self._node, number))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Skip(IndexOnly):
     """The input from index `count` on; nothing of it where `count` is negative."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import calls
 from penstock.block import Block
 from penstock.node import UNKNOWN, Context, Epochs, IndexOnly, Indices, Node, Operator, State, advance
+from penstock.record import record
 from penstock.tally import Tally
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def take(self: Dataset[T], count: int) -> Dataset[T]:
     return self._then(Take(self._node, number)) if number >= 0 else self
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Take(IndexOnly):
     """The first `count` elements of the input; an element that is an error counts."""
 

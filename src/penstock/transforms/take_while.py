@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -12,6 +11,7 @@ from penstock import calls
 from penstock.block import Block
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State, advance
 from penstock.plan import demand_is_exact
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.vectorize.function import ElementFunction, purity_of
 from penstock.vectorize.verdicts import verdicts
@@ -55,7 +55,7 @@ def take_while(
     return self._then(TakeWhile(self._node, function))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class TakeWhile(Node):
     """The input up to the first element for which `predicate` is false."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.block import Block
@@ -11,6 +10,7 @@ from penstock.errors import SpecError
 from penstock.group import ungroup
 from penstock.node import UNKNOWN, Context, Node, Operator
 from penstock.plan import demand_is_exact
+from penstock.record import record
 from penstock.spec import Spec, unbatched
 from penstock.stream import SurplusOperator
 
@@ -44,7 +44,7 @@ def unbatch(self: Dataset[Any]) -> Dataset[Any]:
     return self._then(Unbatch(self._node))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Unbatch(Node):
     """The rows of the input's elements."""
 

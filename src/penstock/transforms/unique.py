@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +16,7 @@ from penstock.columns import Column, Dense, SparseTensor
 from penstock.errors import SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator
 from penstock.novelty import NoveltyOperator
+from penstock.record import record
 from penstock.spec import Spec
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def unique(self: Dataset[T]) -> Dataset[T]:
     return self._then(Unique(self._node))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Unique(Node):
     """The first of all elements that are equal, and errors."""
 

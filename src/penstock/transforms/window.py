@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from penstock import calls, tree
 from penstock.block import Block, another, concatenate, without_frames
 from penstock.columns import Objects
 from penstock.node import INFINITE, UNKNOWN, Context, Indices, Node, Operator, Source, State
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def window(
     return self._then(Window(self._node, rows, step, apart, bool(drop_remainder), type(self)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Window(Node):
     """Window k holds elements k * shift, k * shift + stride, ... of the input."""
 
@@ -100,7 +101,7 @@ class Window(Node):
         return f"window({self.size}, shift={self.shift}, stride={self.stride}{last})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class WindowRows(Source):
     """One component of the elements of a window."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock import tree
 from penstock.block import Block
 from penstock.node import INFINITE, UNKNOWN, Access, Context, Epochs, Indices, Node, Operator, Places, State, advance
 from penstock.plan import demand_is_exact
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.stream import exactly
 
@@ -52,7 +52,7 @@ def zip_(cls: type[Dataset[Any]], *args: Any, datasets: Any = None) -> Dataset[A
     return cls(Zip(tuple(leaf._node for leaf in leaves), outer))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Zip(Node):
     """One element of each part in the structure `outer`."""
 

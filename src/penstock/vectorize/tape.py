@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from penstock.record import record
+
 ROWS = 5
 """Rows of the blocks that a trace itself computes on; a number that seldom is the length of an axis."""
 
@@ -42,7 +44,7 @@ class Slot:
     """Whether it is, or was computed from, an array that lives outside the function and is read when the trace runs."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Step:
     """One operation on blocks: `slots[place] = function(*slots[arguments])`."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from penstock.files.lines import line_chunks, split_lines
 from penstock.reader import Fragment, Position, Reader, Used
 from penstock.readers.json_lines.fitting import Fitting, Misfit, can_be_json, infer, why_no_spec
 from penstock.reading import ReadFiles, parallel_reads
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _first_objects(path: str) -> list[dict[str, Any]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class JsonLines(Reader):
     """A fragment is a file; a position is the byte of the uncompressed file at which a line begins, and its number."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from penstock.errors import DataLossError, SpecError
 from penstock.files.opening import open_file
 from penstock.files.paths import is_remote
 from penstock.readers.parquet.decoding import Unreadable, component_of
+from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
 METHOD = "from_parquet"
@@ -61,7 +61,7 @@ def read_footer(path: str) -> Footer:
         return Footer(path, file.schema_arrow, rows)
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Leaf:
     """A component: a column of the file, or a field inside a column of structs.
 

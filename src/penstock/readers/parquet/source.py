@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from penstock.reader import Fragment, Position, Reader, Used
 from penstock.readers.parquet.decoding import Decoded, decode, never_looked_at, null_value, stands_for_nothing
 from penstock.readers.parquet.footers import METHOD, Layout, Leaf, layout_of, opened, read_footer
 from penstock.reading import ReadFiles, parallel_reads
+from penstock.record import record
 from penstock.spec import Spec
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _names(columns: Any) -> list[str] | None:
     return names
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class ParquetRows(Reader):
     """A fragment is a row group.
 

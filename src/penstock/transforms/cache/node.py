@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from penstock import calls
 from penstock.depth import ask
 from penstock.fingerprint import contents
 from penstock.node import INFINITE, Access, Context, Epochs, Indices, Node, Operator, Places
+from penstock.record import record
 from penstock.spec import Spec
 from penstock.transforms.cache.memory import CacheCell
 
@@ -74,6 +74,8 @@ def cache(self: Dataset[T], filename: str | os.PathLike[str] = "") -> Dataset[T]
     if os.path.isdir(name):
         raise IsADirectoryError(f"cache(): {name} is a folder; give the name of a file in it, which cache() writes")
     # Imported here: hashing, locks and JSON are of no use to the many that cache in memory.
+    from pathlib import Path
+
     from penstock.transforms.cache.disk import DiskCell
 
     return self._then(Cache(self._node, DiskCell(Path(name), partial(contents, self._node))))
@@ -117,7 +119,7 @@ def _restores(facts: list[Any]) -> bool:
     return any(fact and "restores" in fact for fact in facts)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Cache(Node):
     """The input at epoch 0, from `cell` as far as that holds it."""
 

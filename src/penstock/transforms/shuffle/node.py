@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from penstock.node import (
     follow_one_another,
 )
 from penstock.passes import PassCounter, bind_pass
+from penstock.record import record
 from penstock.transforms.shuffle.stream import BufferedShuffleOperator, FullShuffleOperator
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def shuffle(
     return self._then(Shuffle(self._node, size, key, PassCounter(), bool(reshuffle_each_iteration)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Shuffle(IndexOnly):
     """The input in the order that seed, pass and epoch give."""
 
