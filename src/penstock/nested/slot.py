@@ -43,7 +43,7 @@ class Slot:
             self._place, self.taken = self._place or self.sub.place(), 0
             if useful > wanted and self._num_read >= _ROWS_UNJUDGED and not self.sub.demand_is_exact:
                 wanted = useful
-            self._block = self.sub.read(wanted)
+            self._block = self.sub.take_up(wanted)
             if self._block is not None:
                 self._num_read += self._block.rows
         return self._block

@@ -7,6 +7,7 @@ from typing import Any
 from penstock.block import Block, all_errors
 from penstock.errors import StateError
 from penstock.nested.node import Flattening
+from penstock.nested.poured import Poured, Rows
 from penstock.node import Context, Node, Operator, Pouring, State
 from penstock.plan import demand_is_exact
 
@@ -95,8 +96,23 @@ class SubDataset:
         except StateError:
             raise
         except Exception as failure:
-            self.has_failed, self._skip = True, 0
-            return all_errors(failure)
+            return self._fail(failure)
+
+    def take_up(self, rows: int) -> Rows | None:
+        """What `read` gives; rows that come one by one stay unjoined, as a block of each would cost more than the row."""
+        pouring = self.pouring()
+        if pouring is None or self.has_failed:
+            return self.read(rows)
+        values: list[Any] = []
+        try:
+            pouring.pour(rows, values.append)
+        except Exception as failure:
+            return self._fail(failure)
+        return Poured(pouring, values) if values else None
+
+    def _fail(self, failure: Exception) -> Block:
+        self.has_failed, self._skip = True, 0
+        return all_errors(failure)
 
     def pouring(self) -> Pouring | None:
         """What gives its rows one by one; None where they come in blocks, and where some are to be skipped first."""
