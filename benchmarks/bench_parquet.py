@@ -10,16 +10,14 @@ shows their medians, and the best time of each.
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rounds import Entry, arguments, compared
 
 from penstock import Dataset
 
@@ -27,8 +25,6 @@ ROWS = 2_000_000
 COLUMNS = 10
 ROW_GROUP = 100_000
 BATCH = 1024
-
-Run = Callable[[], Iterable[object]]
 
 
 def write_file(path: Path, rows: int) -> None:
@@ -40,7 +36,7 @@ def write_file(path: Path, rows: int) -> None:
     pq.write_table(pa.table(columns), path, row_group_size=ROW_GROUP)
 
 
-def contenders(path: Path, rows: int) -> dict[str, tuple[str, Run]]:
+def contenders(path: Path, rows: int) -> dict[str, Entry]:
     """What is compared: a name, the contender that it is divided by, and what is iterated over."""
 
     def shuffled() -> Iterable[object]:
@@ -57,39 +53,25 @@ def contenders(path: Path, rows: int) -> dict[str, tuple[str, Run]]:
 
     ds = Dataset.from_parquet(path)
     return {
-        "pyarrow, NumPy permutation": ("pyarrow, NumPy permutation", shuffled),
-        f"shuffle, batch({BATCH})": ("pyarrow, NumPy permutation", lambda: ds.shuffle(rows, seed=0).batch(BATCH)),
-        "pyarrow, iter_batches": ("pyarrow, iter_batches", in_order),
-        f"batch({BATCH})": ("pyarrow, iter_batches", lambda: ds.batch(BATCH)),
-        f"one column of ten, batch({BATCH})": (
+        "pyarrow, NumPy permutation": Entry("pyarrow, NumPy permutation", shuffled),
+        f"shuffle, batch({BATCH})": Entry("pyarrow, NumPy permutation", lambda: ds.shuffle(rows, seed=0).batch(BATCH)),
+        "pyarrow, iter_batches": Entry("pyarrow, iter_batches", in_order),
+        f"batch({BATCH})": Entry("pyarrow, iter_batches", lambda: ds.batch(BATCH)),
+        f"one column of ten, batch({BATCH})": Entry(
             "pyarrow, iter_batches",
             lambda: ds.map(lambda row: row["column1"] * 2).batch(BATCH),
         ),
     }
 
 
-def seconds_of(run: Run) -> float:
-    """How long it takes to go through everything once."""
-    began = time.perf_counter()
-    for _ in run():
-        pass
-    return time.perf_counter() - began
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--rounds", type=int, default=5)
-    chosen = parser.parse_args()
+    chosen = arguments(__doc__, "rows", ROWS, rounds=5)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "rows.parquet"
         write_file(path, chosen.rows)
-        table = contenders(path, chosen.rows)
-        rounds = [{key: seconds_of(run) for key, (_, run) in table.items()} for _ in range(chosen.rounds)]
-    for key, (limit, _) in table.items():
-        ratio = statistics.median(times[limit] / times[key] for times in rounds)
-        best = min(times[key] for times in rounds)
-        print(f"{key:34} {chosen.rows / best / 1e6:6.2f} M rows/s   {ratio:5.2f} of {limit}")
+        found = compared(contenders(path, chosen.rows), chosen.rounds)
+    for name, limit, seconds, ratio in found:
+        print(f"{name:34} {chosen.rows / seconds / 1e6:6.2f} M rows/s   {ratio:5.2f} of {limit}")
 
 
 if __name__ == "__main__":

@@ -11,11 +11,8 @@ round; the table shows their medians, and the best time of each.
 
 from __future__ import annotations
 
-import argparse
 import os
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,6 +22,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from rounds import Entry, Run, arguments, compared
 
 from penstock import Dataset, image
 
@@ -32,8 +30,7 @@ FILES = 60_000
 CLASSES = 10
 SIDE = 28
 BATCH = 128
-
-Run = Callable[[], Iterable[object]]
+LIMIT = "bare thread"
 
 
 def write_files(folder: Path, files: int) -> None:
@@ -89,9 +86,9 @@ def pipeline(folder: Path, function: Callable[[str, int], Any], **parallel: Any)
 
 
 def contenders(folder: Path) -> dict[str, Run]:
-    """What is compared, beginning with what all are divided by."""
+    """What is compared."""
     return {
-        "bare thread": partial(bare_thread, folder),
+        LIMIT: partial(bare_thread, folder),
         "two bare threads": partial(bare_threads, folder, 2),
         "map(image.decode)": partial(pipeline, folder, decode_pair),
         "map(image.decode), 2 calls": partial(pipeline, folder, decode_pair, num_parallel_calls=2),
@@ -103,30 +100,16 @@ def contenders(folder: Path) -> dict[str, Run]:
     }
 
 
-def seconds_of(run: Run, batches: int) -> float:
-    """How long it takes to go through everything once, listing included."""
-    began = time.perf_counter()
-    count = sum(1 for _ in run())
-    assert count == batches
-    return time.perf_counter() - began
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--files", type=int, default=FILES)
-    parser.add_argument("--rounds", type=int, default=3)
-    chosen = parser.parse_args()
+    chosen = arguments(__doc__, "files", FILES, rounds=3)
     # What runs beside one another is threads of ours, not of OpenCV's.
     cv2.setNumThreads(1)
-    batches = -(-chosen.files // BATCH)
     with tempfile.TemporaryDirectory() as name:
         write_files(Path(name), chosen.files)
-        table = contenders(Path(name))
-        rounds = [{key: seconds_of(run, batches) for key, run in table.items()} for _ in range(chosen.rounds)]
-    for key in table:
-        ratio = statistics.median(times["bare thread"] / times[key] for times in rounds)
-        best = min(times[key] for times in rounds)
-        print(f"{key:32} {chosen.files / best:8.0f} images/s   {ratio:5.2f} of a bare thread")
+        entries = {key: Entry(LIMIT, run) for key, run in contenders(Path(name)).items()}
+        found = compared(entries, chosen.rounds)
+    for name, limit, seconds, ratio in found:
+        print(f"{name:32} {chosen.files / seconds:8.0f} images/s   {ratio:5.2f} of {limit}")
 
 
 if __name__ == "__main__":

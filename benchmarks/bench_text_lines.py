@@ -8,22 +8,19 @@ Ratios are taken within a round; the table shows their medians, and the best tim
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import random
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
+
+from rounds import Entry, arguments, compared
 
 from penstock import Dataset, TextLineDataset
 
 LINES = 400_000
 BATCH = 1024
-
-Run = Callable[[], Iterable[object]]
 
 
 def write_files(folder: Path, lines: int) -> None:
@@ -37,7 +34,7 @@ def write_files(folder: Path, lines: int) -> None:
     (folder / "lines.jsonl").write_text("".join(f"{row}\n" for row in rows))
 
 
-def contenders(folder: Path) -> dict[str, tuple[str, Run]]:
+def contenders(folder: Path) -> dict[str, Entry]:
     """What is compared: a name, the contender that it is divided by, and what is iterated over."""
     plain, packed, objects = (folder / name for name in ("lines.txt", "lines.txt.gz", "lines.jsonl"))
 
@@ -46,38 +43,24 @@ def contenders(folder: Path) -> dict[str, tuple[str, Run]]:
             yield from map(json.loads, file)
 
     return {
-        "open()": ("open()", lambda: plain.open(encoding="utf-8")),
-        "TextLineDataset": ("open()", lambda: TextLineDataset(plain)),
-        f"TextLineDataset, batch({BATCH})": ("open()", lambda: TextLineDataset(plain).batch(BATCH)),
-        "gzip.open()": ("gzip.open()", lambda: gzip.open(packed, "rt", encoding="utf-8")),
-        f"from_text of .gz, batch({BATCH})": ("gzip.open()", lambda: Dataset.from_text(packed).batch(BATCH)),
-        "json.loads": ("json.loads", json_loop),
-        "from_json_lines": ("json.loads", lambda: Dataset.from_json_lines(objects)),
-        f"from_json_lines, batch({BATCH})": ("json.loads", lambda: Dataset.from_json_lines(objects).batch(BATCH)),
+        "open()": Entry("open()", lambda: plain.open(encoding="utf-8")),
+        "TextLineDataset": Entry("open()", lambda: TextLineDataset(plain)),
+        f"TextLineDataset, batch({BATCH})": Entry("open()", lambda: TextLineDataset(plain).batch(BATCH)),
+        "gzip.open()": Entry("gzip.open()", lambda: gzip.open(packed, "rt", encoding="utf-8")),
+        f"from_text of .gz, batch({BATCH})": Entry("gzip.open()", lambda: Dataset.from_text(packed).batch(BATCH)),
+        "json.loads": Entry("json.loads", json_loop),
+        "from_json_lines": Entry("json.loads", lambda: Dataset.from_json_lines(objects)),
+        f"from_json_lines, batch({BATCH})": Entry("json.loads", lambda: Dataset.from_json_lines(objects).batch(BATCH)),
     }
 
 
-def seconds_of(run: Run) -> float:
-    """How long it takes to go through everything once."""
-    began = time.perf_counter()
-    for _ in run():
-        pass
-    return time.perf_counter() - began
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=int, default=LINES)
-    parser.add_argument("--rounds", type=int, default=11)
-    chosen = parser.parse_args()
+    chosen = arguments(__doc__, "lines", LINES, rounds=11)
     with tempfile.TemporaryDirectory() as name:
         write_files(Path(name), chosen.lines)
-        table = contenders(Path(name))
-        rounds = [{key: seconds_of(run) for key, (_, run) in table.items()} for _ in range(chosen.rounds)]
-    for key, (limit, _) in table.items():
-        ratio = statistics.median(times[limit] / times[key] for times in rounds)
-        best = min(times[key] for times in rounds) / chosen.lines
-        print(f"{key:38} {best * 1e9:6.0f} ns a line   {ratio:5.2f} of {limit}")
+        found = compared(contenders(Path(name)), chosen.rounds)
+    for name, limit, seconds, ratio in found:
+        print(f"{name:38} {seconds / chosen.lines * 1e9:6.0f} ns a line   {ratio:5.2f} of {limit}")
 
 
 if __name__ == "__main__":
