@@ -99,7 +99,7 @@ class SubDataset:
             return self._fail(failure)
 
     def take_up(self, rows: int) -> Rows | None:
-        """What `read` gives; rows that come one by one stay unjoined, as a block of each would cost more than the row."""
+        """What `read` gives; rows that come one by one stay unjoined, for a block of each costs more than the row."""
         pouring = self.pouring()
         if pouring is None or self.has_failed:
             return self.read(rows)
