@@ -140,15 +140,12 @@ class ReadAhead:
         """
         self.tuning.adjust(self, False)
         self.engage()
-        # Before the lock is taken and `ready` looked at: whoever adds to it looks at the mark after that.
-        for line in lines:
-            line.is_awaited = True
         began = time.perf_counter()
         try:
             with self._lock:
                 if not any(line.ready for line in lines):
                     self._hurry(lines)
-                while not any(line.ready for line in lines):
+                while not _await_any(lines):
                     if self._team.is_closed:
                         raise RuntimeError(
                             f"{self._name}(): the iterator was closed while its next element was awaited"
@@ -327,6 +324,16 @@ class ReadAhead:
             # While one block is taken there is room for the next, or each would be as small as what was just taken.
             self._rows_ahead = max(self._rows_ahead, min(2 * self._run_rows, _MAX_ROWS_AHEAD))
         return block
+
+
+def _await_any(lines: Sequence[Line]) -> bool:
+    """Whether one of `lines` has something ready; if not, whoever adds to them tells. Called under the lock."""
+    # Marked before `ready` is looked at: whoever adds to it looks at the mark after that. And marked only here: who
+    # tells takes the mark away under the lock, perhaps long after it saw it, and then that of a later wait is not there
+    # yet, or is set again when this wakes up.
+    for line in lines:
+        line.is_awaited = True
+    return any(line.ready for line in lines)
 
 
 def _num_bytes(row: Any) -> int:
