@@ -156,12 +156,12 @@ class Context(Protocol):
 
     def background(
         self,
-        open_operator: Callable[[], Operator],
+        plan: Node,
         buffer_rows: int,
         pace: ReadingPace,
         is_shareable: Callable[[], bool],
     ) -> Operator:
-        """Run an operator in a thread of its own, at most `buffer_rows` rows ahead of who reads at `pace`.
+        """Run a whole plan in a thread of its own, at most `buffer_rows` rows ahead of who reads at `pace`.
 
         `is_shareable` says whether no user code can tell in which thread it runs; asked late, for it takes long.
         """

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from penstock import Dataset
 from penstock.engine import background
-from tests.corners import Counting, values
+from penstock.engine.run import RunContext
+from tests.corners import Counting, outcomes, values
+
+SECONDS = 30.0
+"""Longer than anything takes, so that a test that would hang fails instead."""
+
+
+class WaitsFor:
+    """Returns elements from `first` on only when there is a file; in whatever process."""
+
+    def __init__(self, path: Path, first: int) -> None:
+        self.path = path
+        self.first = first
+
+    def __call__(self, n: Any) -> Any:
+        end = time.monotonic() + SECONDS
+        while n >= self.first and not self.path.exists() and time.monotonic() < end:
+            time.sleep(0.001)
+        return n
 
 
 @pytest.mark.parametrize("taken", [0, 1, 4, 9, 10])
@@ -68,6 +89,47 @@ def test_user_code_that_does_not_return_is_left_behind_with_a_warning(monkeypatc
     left.join(20)
     assert not left.is_alive()
     assert len(seen.seen) < 10, "a thread that was left behind went on to further steps"
+
+
+def test_a_thread_that_takes_long_to_end_costs_the_steps_behind_it_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+    interrupt = RunContext.interrupt
+
+    def ends_late() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            may_end.wait(SECONDS)
+
+    def interrupted(context: RunContext) -> None:
+        interrupt(context)
+        (tmp_path / "interrupted").touch()
+        may_end.set()
+
+    monkeypatch.setattr(RunContext, "interrupt", interrupted)
+    pairs = Dataset.zip(Dataset.range(4), Dataset.from_generator(ends_late)).prefetch(1)
+    waits = WaitsFor(tmp_path / "interrupted", 3)
+    ds = pairs.map(lambda n, _: waits(n), num_parallel_calls=2, executor="process")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on a busy machine it may take longer than the warning
+        assert outcomes(ds) == [0, 1, 2, 3]
+    assert may_end.is_set()
+
+
+def test_a_thread_that_waits_for_a_process_of_another_thread_ends(tmp_path: Path) -> None:
+    waits = WaitsFor(tmp_path / "never", 1)
+    iterator = iter(Dataset.range(4).map(waits, num_parallel_calls=1, executor="process").prefetch(1).prefetch(1))
+    assert next(iterator) == 0
+    threads = [thread for thread in threading.enumerate() if thread.name == "penstock-prefetch"]
+    assert len(threads) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on a busy machine it may take longer than the warning
+        iterator.close()
+    for thread in threads:
+        thread.join(SECONDS / 2)
+        assert not thread.is_alive(), "nobody has ended the process that it waits for"
 
 
 def test_nested_threads_all_end() -> None:

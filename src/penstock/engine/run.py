@@ -6,7 +6,7 @@ import copy
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +26,19 @@ from penstock.parallel import Parallel, Tuning
 from penstock.passes import ReadingPace
 
 if TYPE_CHECKING:
-    from penstock.engine.apart import ApartOperator
-    from penstock.engine.ordered import OrderedOperator
-    from penstock.engine.parallel_index import ParallelIndexOperator
     from penstock.engine.patience import Patience
 
 M = TypeVar("M")
 
 Prepare = Callable[[Node, Any | None], tuple[Node, Any]]
 """Binds a plan, newly or by the facts of an earlier run, and optimises it; gives the facts."""
+
+
+class _Interruptible(Protocol):
+    """An operator that has workers, or has others run in a thread that have."""
+
+    def interrupt(self) -> None:
+        """End the processes at work, from any thread: whoever waits for them gets an error."""
 
 
 class RunContext:
@@ -66,7 +70,7 @@ class RunContext:
         self._opened = [0]
         self._remotes: dict[int, Remote] | None = None
         self._patience: Patience | None = None
-        self._with_workers: weakref.WeakSet[ApartOperator | OrderedOperator | ParallelIndexOperator] = weakref.WeakSet()
+        self._with_workers: weakref.WeakSet[_Interruptible] = weakref.WeakSet()
 
     @property
     def epoch(self) -> int:
@@ -128,14 +132,24 @@ class RunContext:
 
     def background(
         self,
-        open_operator: Callable[[], Operator],
+        plan: Node,
         buffer_rows: int,
         pace: ReadingPace,
         is_shareable: Callable[[], bool],
     ) -> Operator:
-        return BackgroundOperator(
-            open_operator, buffer_rows, pace, is_shareable, self.interrupt, self.options.memory_budget_bytes
+        # When its thread does not end, only what that may wait for is interrupted: the steps behind it go on.
+        above = self._read_by(self._reader, self._joined_rows)
+        above._with_workers = weakref.WeakSet()
+        operator = BackgroundOperator(
+            partial(above.open, plan),
+            buffer_rows,
+            pace,
+            is_shareable,
+            above.interrupt,
+            self.options.memory_budget_bytes,
         )
+        self._with_workers.add(operator)
+        return operator
 
     def apart(self, plan: Node, buffer_rows: int) -> Operator:
         # Imported when first needed, as all that has to do with processes.
@@ -185,7 +199,7 @@ class RunContext:
         threads.start(work, name)
 
     def interrupt(self) -> None:
-        """End the processes that threads of this run wait for."""
+        """End the processes that threads of what was opened here wait for."""
         for operator in list(self._with_workers):
             operator.interrupt()
 

@@ -83,7 +83,7 @@ class Prefetch(Node):
         if self.executor == "process":
             return context.apart(self.input, self.buffer_size)
         return context.background(
-            lambda: context.open(self.input),
+            self.input,
             self.buffer_size,
             self.pace,
             is_shareable=lambda: not demand_is_exact(self.input),
