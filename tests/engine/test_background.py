@@ -118,12 +118,19 @@ def test_a_thread_that_takes_long_to_end_costs_the_steps_behind_it_nothing(
     assert may_end.is_set()
 
 
-def test_a_thread_that_waits_for_a_process_of_another_thread_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["prefetch", "flat_map", "interleave"])
+def test_a_thread_that_waits_for_a_process_of_an_operator_inside_ends(way: str, tmp_path: Path) -> None:
     waits = WaitsFor(tmp_path / "never", 1)
-    iterator = iter(Dataset.range(4).map(waits, num_parallel_calls=1, executor="process").prefetch(1).prefetch(1))
+    inner = Dataset.range(4).map(waits, num_parallel_calls=1, executor="process")
+    outer = {
+        "prefetch": inner.prefetch(1),
+        "flat_map": Dataset.range(2).flat_map(lambda _: inner),
+        "interleave": Dataset.range(2).interleave(lambda _: inner, 1, num_parallel_calls=1),
+    }
+    iterator = iter(outer[way].prefetch(1))
     assert next(iterator) == 0
     threads = [thread for thread in threading.enumerate() if thread.name == "penstock-prefetch"]
-    assert len(threads) == 2
+    assert threads
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on a busy machine it may take longer than the warning
         iterator.close()

@@ -70,7 +70,7 @@ class RunContext:
         self._opened = [0]
         self._remotes: dict[int, Remote] | None = None
         self._patience: Patience | None = None
-        self._with_workers: weakref.WeakSet[_Interruptible] = weakref.WeakSet()
+        self._with_workers: weakref.WeakValueDictionary[int, _Interruptible] = weakref.WeakValueDictionary()
 
     @property
     def epoch(self) -> int:
@@ -104,7 +104,7 @@ class RunContext:
         from penstock.engine.parallel_index import ParallelIndexOperator
 
         operator = ParallelIndexOperator(node, step, self)
-        self._with_workers.add(operator)
+        self._with_workers[id(operator)] = operator
         return operator
 
     def with_processes(self, patience: Patience) -> tuple[RunContext, dict[int, Remote]]:
@@ -128,7 +128,9 @@ class RunContext:
 
     def open_nested(self, node: Node, pass_number: int, facts: Any | None = None) -> tuple[Operator, Any]:
         plan, facts = self._prepare(node, facts or pass_facts(node, pass_number, first=pass_number))
-        return open_node(plan, RunContext(self._prepare, self._allocator, None, self.options)), facts
+        nested = RunContext(self._prepare, self._allocator, None, self.options)
+        nested._with_workers = self._with_workers
+        return open_node(plan, nested), facts
 
     def background(
         self,
@@ -139,7 +141,7 @@ class RunContext:
     ) -> Operator:
         # When its thread does not end, only what that may wait for is interrupted: the steps behind it go on.
         above = self._read_by(self._reader, self._joined_rows)
-        above._with_workers = weakref.WeakSet()
+        above._with_workers = weakref.WeakValueDictionary()
         operator = BackgroundOperator(
             partial(above.open, plan),
             buffer_rows,
@@ -148,7 +150,7 @@ class RunContext:
             above.interrupt,
             self.options.memory_budget_bytes,
         )
-        self._with_workers.add(operator)
+        self._with_workers[id(operator)] = operator
         return operator
 
     def apart(self, plan: Node, buffer_rows: int) -> Operator:
@@ -167,7 +169,7 @@ class RunContext:
             self.options.memory_budget_bytes,
             self._reader,
         )
-        self._with_workers.add(operator)
+        self._with_workers[id(operator)] = operator
         return operator
 
     def in_parallel(
@@ -182,7 +184,7 @@ class RunContext:
             unit=unit,
             joined_rows=self._joined_rows,
         )
-        self._with_workers.add(operator)
+        self._with_workers[id(operator)] = operator
         return operator
 
     def tuning(self, settings: Parallel) -> Tuning:
@@ -200,8 +202,11 @@ class RunContext:
 
     def interrupt(self) -> None:
         """End the processes that threads of what was opened here wait for."""
-        for operator in list(self._with_workers):
-            operator.interrupt()
+        # These are copied at once, while other threads may open further operators.
+        for reference in self._with_workers.valuerefs():
+            operator = reference()
+            if operator is not None:
+                operator.interrupt()
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         return self._allocator.allocate(shape, dtype)
