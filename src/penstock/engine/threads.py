@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -13,8 +14,12 @@ _SECONDS_IDLE = 30.0
 """How long a thread without work is kept."""
 
 _Inbox = SimpleQueue[tuple[Callable[[], None], str, Callable[[], None] | None]]
+# Appended to and taken from without a lock: both are atomic, and the garbage collector, which ends iterators and so
+# starts threads, may run in the middle of either.
 _idle: list[_Inbox] = []
-_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # A forked process has none of these threads: what they were given would never be done.
+    os.register_at_fork(after_in_child=_idle.clear)
 _here = threading.local()
 """`is_of_pool` is set in the threads of the pool."""
 
@@ -27,9 +32,9 @@ def start(work: Callable[[], None], name: str, then: Callable[[], None] | None =
         name: What the thread is called meanwhile.
         then: Called in the thread when it is idle again, so that whoever starts another after that gets this one.
     """
-    with _lock:
-        inbox = _idle.pop() if _idle else None
-    if inbox is None:
+    try:
+        inbox = _idle.pop()
+    except IndexError:
         inbox = SimpleQueue()
         inbox.put((work, name, then))
         threading.Thread(target=_serve, args=(inbox,), name=name, daemon=True).start()
@@ -56,11 +61,11 @@ def _serve(inbox: _Inbox) -> None:
         try:
             work, thread.name, then = inbox.get(timeout=_SECONDS_IDLE)
         except Exception:  # queue.Empty, whose module may be gone when the interpreter exits
-            with _lock:
-                if inbox in _idle:
-                    _idle.remove(inbox)
-                    return
-            continue  # it was given work in this moment
+            try:
+                _idle.remove(inbox)
+            except ValueError:
+                continue  # it was given work in this moment
+            return
         try:
             work()
         except BaseException:
@@ -70,8 +75,7 @@ def _serve(inbox: _Inbox) -> None:
             # The last work is not kept alive by a thread that waits for the next.
             del work
             thread.name = IDLE
-            with _lock:
-                _idle.append(inbox)
+            _idle.append(inbox)
             if then is not None:
                 then()
             del then
