@@ -172,6 +172,34 @@ def test_no_more_processes_start_at_once_than_leave_a_core_for_who_computes(monk
     assert isinstance(pool.borrow_unless_many_start(), Started)
 
 
+def test_a_worker_may_be_given_back_while_another_is_borrowed_by_the_same_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from penstock.engine import processes
+
+    class Resting:
+        def __init__(self, forget: object = None) -> None:
+            pass
+
+        def is_starting(self) -> bool:
+            # As the garbage collector does, which may run in whatever asks for memory, when it ends an iterator.
+            pool.give_back(other)
+            return False
+
+        def rest(self) -> bool:
+            return True
+
+    monkeypatch.setattr(processes, "ProcessWorker", Resting)
+    pool: Any = processes._Pool()
+    lent, other = Resting(), Resting()
+    pool._all = {lent, other}
+    borrower = threading.Thread(target=pool.borrow_unless_many_start, daemon=True)
+    borrower.start()
+    borrower.join(SECONDS)
+    assert not borrower.is_alive(), "it waits for itself"
+    assert other in pool._idle
+
+
 def test_two_threads_measure_and_then_as_many_work_as_were_asked_for() -> None:
     ds = Dataset.range(200).map(waiting, num_parallel_calls=1, purity="stateless")
     with iter(ds) as iterator:

@@ -19,7 +19,8 @@ class _Pool:
     """All workers of this process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Wherever memory is asked for, the garbage collector may end an iterator, which gives its workers back.
+        self._lock = threading.RLock()
         self._idle: list[ProcessWorker] = []
         self._all: set[ProcessWorker] = set()
         self._num_new = 0  # that are not yet among all
@@ -41,7 +42,7 @@ class _Pool:
                 raise RuntimeError("no worker process can be started: the interpreter is exiting")
             worker = self._idle.pop() if self._idle else None
             if worker is None:
-                if self._num_new + sum(each.is_starting() for each in self._all) >= most_starting:
+                if self._num_new + sum(each.is_starting() for each in list(self._all)) >= most_starting:
                     return None
                 self._num_new += 1
         if worker is None:
