@@ -76,7 +76,7 @@ VALUES = {
     "ragged images": [np.full((20 * n + 20, 90 - n), n, np.float32) for n in range(3)],
     "words": [np.array(["a", "bc"], object), np.array(["d", "e"], object), np.array(["", "f"], object)],
     "objects": [range(3), range(2), range(1)],
-    "dates": [np.datetime64("2020-01-01"), np.datetime64("2021-01-01"), np.datetime64("NaT")],
+    "dates": [np.datetime64("2020-01-01"), np.datetime64("2021-01-01"), np.datetime64("NaT", "D")],
     "large numbers": [2**70, 1, 2**71],
     "nested": [(n, {"a": np.arange(n)}) for n in range(3)],
 }

@@ -130,12 +130,12 @@ TYPES: dict[str, tuple[pa.Array, TensorSpec, list[Any]]] = {
     "timestamp": (
         pa.array([DAY, None], pa.timestamp("us", "UTC")),
         TensorSpec((), "M8[us]"),
-        [np.datetime64(DAY), np.datetime64("NaT")],
+        [np.datetime64(DAY), np.datetime64("NaT", "D")],
     ),
     "date": (
         pa.array([DAY.date(), None], pa.date32()),
         TensorSpec((), "M8[D]"),
-        [np.datetime64("2020-01-02"), np.datetime64("NaT")],
+        [np.datetime64("2020-01-02"), np.datetime64("NaT", "D")],
     ),
     "time": (pa.array([DAY.time()], pa.time32("ms")), TensorSpec((), "m8[ms]"), [np.timedelta64(11_045_000, "ms")]),
     "duration": (

@@ -174,7 +174,10 @@ def null_value(dtype: DType) -> Any:
     """What stands in the place of a null: NaN, NaT, zero or an empty text."""
     if not isinstance(dtype, np.dtype):
         return dtype()
-    return dtype.type("NaT" if dtype.kind in "mM" else "nan") if stands_for_nothing(dtype) else dtype.type()
+    if not stands_for_nothing(dtype):
+        return dtype.type()
+    # With the unit of the dtype: a time without one is deprecated.
+    return np.array("NaT" if dtype.kind in "mM" else "nan", dtype)[()]
 
 
 def _arrays(array: Any, fill: Any) -> Decoded:
