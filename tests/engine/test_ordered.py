@@ -11,6 +11,7 @@ import pytest
 from penstock import AUTOTUNE, Dataset, Options
 from penstock.errors import ElementTimeoutError, StateError
 from tests.corners import values
+from tests.engine.stopped_clock import StoppedClock
 
 SECONDS = 30.0
 """Longer than anything takes, so that a test that would hang fails instead."""
@@ -168,6 +169,8 @@ def test_a_thread_inside_a_function_that_does_not_return_is_left_and_named() -> 
     gate, began = threading.Event(), threading.Event()
 
     def hangs(n: Any) -> Any:
+        if n == 0:
+            began.wait(SECONDS)  # or it might be handed out before another run is pulled
         if n == 1:
             began.set()
             gate.wait(SECONDS)
@@ -240,16 +243,18 @@ def test_what_cannot_be_is_refused_at_the_call(how: dict[str, Any], error: type[
             build(Dataset.range(3), lambda *n: n, **how)
 
 
-def test_an_element_that_takes_too_long_is_an_error_in_its_place() -> None:
-    gate = threading.Event()
+def test_an_element_that_takes_too_long_is_an_error_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    began, gate = threading.Event(), threading.Event()
 
     def hangs(n: Any) -> Any:
         if n == 3:
+            began.set()
             gate.wait(SECONDS)
         return n
 
+    StoppedClock(monkeypatch, began.is_set, are_left=True)
     ds = Dataset.range(6).map(hangs, num_parallel_calls=2, executor="thread")
-    elements = iter(ds.with_options(Options(element_timeout_seconds=0.2)))
+    elements = iter(ds.with_options(Options(element_timeout_seconds=0.05)))
     found: list[Any] = [int(next(elements)) for _ in range(3)]
     with pytest.raises(ElementTimeoutError, match=r"hangs.*element 3 took longer"):
         next(elements)

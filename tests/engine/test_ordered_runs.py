@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from penstock.engine.flow import Flow
 from penstock.errors import ElementTimeoutError, SpecError
 from penstock.parallel import WorkPace
 from tests.corners import values
+from tests.engine.stopped_clock import StoppedClock
 
 SECONDS = 30.0
 """Longer than anything takes, so that a test that would hang fails instead."""
@@ -71,18 +73,25 @@ def test_what_is_done_is_handed_out_before_a_slow_source_is_asked(
 
 
 class HangsAt:
-    """Does not return for some elements until it is let go."""
+    """Does not return for some elements; notes each time in a file, in whatever process."""
 
-    def __init__(self, *elements: int) -> None:
+    def __init__(self, path: Path, *elements: int) -> None:
+        self.path = path
         self.elements = elements
+
+    @property
+    def num_hung(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
 
     def __call__(self, n: Any) -> Any:
         if n in self.elements:
+            with self.path.open("ab") as file:
+                file.write(b".")
             threading.Event().wait(SECONDS)
         return n
 
 
-def test_a_thread_that_hangs_costs_one_element_of_its_run() -> None:
+def test_a_thread_that_hangs_costs_one_element_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
     calls: list[int] = []
 
@@ -92,8 +101,9 @@ def test_a_thread_that_hangs_costs_one_element_of_its_run() -> None:
             gate.wait(SECONDS)
         return int(n)
 
+    StoppedClock(monkeypatch, lambda: (120 in calls) + (150 in calls), are_left=True)
     ds = Dataset.range(200).map(hangs, num_parallel_calls=2, executor="thread")
-    elements = iter(ds.with_options(Options(element_timeout_seconds=0.3)))
+    elements = iter(ds.with_options(Options(element_timeout_seconds=0.05)))
     found = until_an_error_at(150, elements)
     gate.set()
     found += [int(n) for n in elements]
@@ -101,9 +111,11 @@ def test_a_thread_that_hangs_costs_one_element_of_its_run() -> None:
     assert sorted(calls) == list(range(200)), "each element is computed once"
 
 
-def test_a_process_that_hangs_costs_one_element_of_its_run() -> None:
-    ds = Dataset.range(12).map(HangsAt(9), num_parallel_calls=2, executor="process")
-    found = observed(ds.with_options(Options(element_timeout_seconds=1.5)), 12)
+def test_a_process_that_hangs_costs_one_element_of_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = HangsAt(tmp_path / "hung", 9)
+    StoppedClock(monkeypatch, lambda: hangs.num_hung, are_left=False)
+    ds = Dataset.range(12).map(hangs, num_parallel_calls=2, executor="process")
+    found = observed(ds.with_options(Options(element_timeout_seconds=0.05)), 12)
     assert found == [ElementTimeoutError if n == 9 else n for n in range(12)]
 
 
