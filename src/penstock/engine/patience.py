@@ -23,7 +23,7 @@ class AtWork:
 
     Attributes:
         since: When this was noted.
-        began: When it began with what it is at; infinity once that has been given up.
+        began: When it began with what it is at; infinity once that has been given up, and while it waits for others.
         rows: How many rows that is.
         block, done: Of a run whose rows are computed one after another, all that this thread was given, and the results
             of those before.
@@ -40,6 +40,12 @@ class AtWork:
         self.done: list[Block] = []
         self.kill = kill
         self.is_late = False
+
+    def wait(self, wait: Callable[[], object]) -> None:
+        """Wait for what other threads are at, which takes none of the time of this one."""
+        self.began = float("inf")
+        wait()
+        self.began = time.perf_counter()
 
 
 class Patience:
@@ -129,6 +135,8 @@ class Patience:
         at = self._at(run)
         if at is None or at.kill is None:
             return False
+        if time.perf_counter() <= self._deadline_of(at):
+            return True  # by now it has come back, and its thread is at something else
         at.is_late, at.began = True, float("inf")
         at.kill()
         return True
@@ -175,7 +183,11 @@ class Patience:
         if self._timeout is None:
             return run.began + (_SECONDS_BEFORE_A_WARNING if run is not self._warned else float("inf"))
         at = self._at(run)
-        return run.began + self._timeout * run.rows if at is None else at.began + self._timeout * at.rows
+        return run.began + self._timeout * run.rows if at is None else self._deadline_of(at)
+
+    def _deadline_of(self, at: AtWork) -> float:
+        assert self._timeout is not None
+        return at.began + self._timeout * at.rows
 
 
 def _which(first: int, rows: int) -> str:

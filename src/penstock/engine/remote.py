@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -159,8 +160,9 @@ class Remote:
             return worker.call(self._step, *rows, before_agreeing)
         worker.load(self._step)
         with self._patience.calling(rows.block.rows, worker.kill) as call:
+            before = None if before_agreeing is None else partial(call.wait, before_agreeing)
             try:
-                return worker.call(self._step, *rows, before_agreeing)
+                return worker.call(self._step, *rows, before)
             except WorkerDied:
                 if call.is_late and not self._is_closed:
                     raise _TookTooLong from None
