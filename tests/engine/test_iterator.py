@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
-from penstock import Dataset
+from penstock import Dataset, block
+from penstock.engine import iterator
 from tests.corners import Counting, Yielding, failing_at, outcomes, plain, values
 
 
@@ -162,3 +164,36 @@ def test_a_function_with_effects_is_never_run_ahead_of_the_element() -> None:
     for wanted, element in enumerate(Dataset.range(1000).map(lambda n: n + 0).map(seen).map(lambda n: n - 0)):
         assert element == wanted
         assert len(seen.seen) == wanted + 1
+
+
+def test_ctrl_c_at_whatever_call_of_the_iterator_can_be_caught_and_the_pass_read_on() -> None:
+    def read(interrupted_at: int) -> tuple[list[Any], int]:
+        """What comes when one call is broken off, and how many calls there were."""
+        elements = iter(Dataset.range(40).map(lambda n: {"n": n, "twice": 2 * n}))
+        found: list[Any] = []
+        num_calls = 0
+
+        def interrupt(frame: Any, event: str, _: object) -> None:
+            nonlocal num_calls
+            if event == "call" and frame.f_code.co_filename in (iterator.__file__, block.__file__):
+                num_calls += 1
+                if num_calls == interrupted_at:
+                    raise KeyboardInterrupt
+
+        tracer = sys.gettrace()
+        while True:
+            sys.settrace(interrupt)
+            try:
+                element = next(elements)
+            except KeyboardInterrupt:
+                continue
+            except StopIteration:
+                return found, num_calls
+            finally:
+                sys.settrace(tracer)
+            found.append(plain(element))
+
+    expected, num_calls = read(0)
+    assert len(expected) == 40
+    for at in range(1, num_calls + 1):
+        assert read(at)[0] == expected, f"call {at}"

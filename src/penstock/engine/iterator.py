@@ -105,12 +105,14 @@ class DatasetIterator(Generic[T_co]):
         while True:
             block = self._block
             if block is not None and self._taken < block.rows:
+                if self._errors and self._errors[-1][0] == self._taken:
+                    self._taken += 1
+                    return None, self._errors.pop()[1]
+                # Here, and not where the block was taken up: so what Ctrl-C breaks off is begun again.
+                self._line_up(block)
+                element = next(self._elements)
                 self._taken += 1
-                if self._errors and self._errors[-1][0] == self._taken - 1:
-                    error = self._errors.pop()[1]
-                    self._line_up()
-                    return None, error
-                return next(self._elements), None
+                return element, None
             if self._closed:
                 raise StopIteration
             self._next_block()
@@ -120,19 +122,20 @@ class DatasetIterator(Generic[T_co]):
         # Before the step, so that the state stays right where Ctrl-C breaks it off.
         self._before, self._block, self._taken = operator.get_state(), None, 0
         began = time.perf_counter() if self._grows else 0.0
+        to_skip = self._skip
         try:
-            block = operator.next_block(self._skip or self._rows)
+            block = operator.next_block(to_skip or self._rows)
+            if block is not None:
+                self._take_up(block.private() if self._writable else block)
         except BaseException as error:
             if not isinstance(error, Exception):
+                self._block, self._taken, self._skip = None, 0, to_skip
                 self._let_go()
             raise
         if block is None:
             self._before, self._skip, self._ended = operator.get_state(), 0, True
             self.close()
             return
-        if self._writable:
-            block = block.private()
-        self._take_up(block)
         if self._grows:
             self._grow(block, time.perf_counter() - began)
 
@@ -153,12 +156,9 @@ class DatasetIterator(Generic[T_co]):
             self._errors = sorted(((row, e) for row, e in block.errors.items() if row >= self._taken), reverse=True)
             block = Block(block.treedef, block.columns, block.rows, fresh=block.fresh)
         self._block = block
-        self._line_up()
 
-    def _line_up(self) -> None:
+    def _line_up(self, block: Block) -> None:
         """Make ready the elements from the current row to the next error."""
-        block = self._block
-        assert block is not None
         stop = self._errors[-1][0] if self._errors else block.rows
         self._elements = block.slice(self._taken, stop).elements(self._writable)
 
