@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
@@ -307,6 +308,31 @@ def test_in_any_order_with_runs_of_any_length_nothing_is_lost_or_doubled(then: s
         resumed = iter(dataset())
         resumed.load_state_dict(elements.state_dict())
         assert sorted(found + flat(resumed)) == whole
+
+
+def test_a_state_soon_after_a_resume_tells_all_that_was_handed_over() -> None:
+    may_return = threading.Event()
+
+    def first_waits(n: Any) -> Any:
+        if n == 0:
+            may_return.wait(SECONDS)
+        return n
+
+    ds = Dataset.range(40).map(first_waits, num_parallel_calls=2, executor="thread", deterministic=False)
+    elements = iter(ds)
+    found = values(elements, 12)
+    assert 0 not in found
+    may_return.set()
+    while len(found) < 80:
+        state = json.loads(json.dumps(elements.state_dict()))
+        elements.close()
+        elements = iter(ds)
+        elements.load_state_dict(state)
+        more = values(elements, 1)
+        if not more:
+            break
+        found += more
+    assert sorted(found) == list(range(40))
 
 
 def test_a_state_that_waits_for_rows_which_do_not_come_ends() -> None:

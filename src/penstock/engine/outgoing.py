@@ -83,6 +83,8 @@ class Outgoing:
         first = self.next
         self.next += block.rows
         if taken < 0:
+            if self.runs:
+                self._handed_over.append([first, block.rows, -1])  # as a state has to tell until those before it are
             return None
         self._restored = None
         return Run(first, block, block.rows, before, skip=taken)
@@ -151,18 +153,19 @@ class Outgoing:
             if self._current is not None:
                 log.append([self._current.first, self._current.rows])
             self._logs.add(log)
+        spans = [*self._handed_over, *self._spans]
         if not self.runs:
-            return {**state, self._index_name: self.next, self._source_name: source.get_state()}
-        oldest = self.runs[0]
-        state |= {self._index_name: oldest.first, self._source_name: oldest.before}
-        spans = sorted([*self._handed_over, *(span for span in self._spans if span[2])])
-        if not self._keeps_order and self._current is not None and self._taken:
-            spans = sorted([*spans, [self._current.first, self._current.rows, self._taken]])
-        elif self._taken:
-            state["taken"] = self._taken
-        if spans:
-            state["spans"] = spans
-        return state
+            state |= {self._index_name: self.next, self._source_name: source.get_state()}
+        else:
+            oldest = self.runs[0]
+            state |= {self._index_name: oldest.first, self._source_name: oldest.before}
+            spans += [[run.first, run.rows, run.skip] for run in self.runs if run is not self._current]
+            if not self._keeps_order and self._current is not None:
+                spans.append([self._current.first, self._current.rows, self._taken])
+            elif self._taken:
+                state["taken"] = self._taken
+        spans = sorted(span for span in spans if span[2])
+        return {**state, "spans": spans} if spans else state
 
     def set_state(self, state: State, source: Operator) -> None:
         # What a step behind this one has taken of rows in order is known by their number alone.
