@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -117,6 +118,28 @@ def test_a_process_that_hangs_costs_one_element_of_its_run(tmp_path: Path, monke
     ds = Dataset.range(12).map(hangs, num_parallel_calls=2, executor="process")
     found = observed(ds.with_options(Options(element_timeout_seconds=0.05)), 12)
     assert found == [ElementTimeoutError if n == 9 else n for n in range(12)]
+
+
+def test_threads_end_that_were_being_told_to_when_ctrl_c_came() -> None:
+    performed: list[Run] = []
+    workers = Crew("map(f)", performed.append)
+    workers.resize(2)
+    put = workers._tasks.put
+    told: list[Any] = []
+
+    def interrupted(task: Any) -> None:
+        if not told:
+            told.append(task)
+            raise KeyboardInterrupt
+        put(task)
+
+    workers._tasks = SimpleNamespace(put=interrupted, get_nowait=workers._tasks.get_nowait)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        workers.close()
+    workers.close()
+    workers.close()
+    for _ in range(workers._started):
+        workers._left.get(timeout=SECONDS)  # on a busy machine they are not waited for so long
 
 
 def test_until_processes_have_started_threads_compute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ class Crew:
         self._started = 0
         self._at_work: set[int] = set()
         self.size = 0
-        self.is_closed = False
+        self.is_closed = self._is_told = False
 
     @property
     def num_at_work(self) -> int:
@@ -132,7 +132,7 @@ class Crew:
         Args:
             interrupt: Called when some thread has not returned after a fifth of the time, to end what it waits for.
         """
-        if self.is_closed:
+        if self._is_told:
             return
         self.is_closed = True
         try:
@@ -143,6 +143,7 @@ class Crew:
         # One for each that was ever started: those told to end before may have lost theirs to the loop above.
         for _ in range(self._started):
             self._tasks.put(None)
+        self._is_told = True  # only now: where Ctrl-C comes before, it is told by whoever closes it again
         waiting = self._await_all(_SECONDS_TO_STOP / 5)
         if waiting and interrupt is not None:
             interrupt()
