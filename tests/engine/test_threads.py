@@ -43,6 +43,17 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     assert told == "[1, 2, 3, 4, 5]\n"
 
 
+def test_ctrl_c_that_comes_while_a_thread_starts_tells_of_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threads, "_idle", [])
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        threads.start(int, "penstock-test")
+    assert raised.value.__context__ is None
+
+
 def test_work_may_be_started_while_the_same_thread_starts_other_work(monkeypatch: pytest.MonkeyPatch) -> None:
     is_idle, done, ended = threading.Event(), threading.Event(), threading.Event()
 

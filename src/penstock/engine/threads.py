@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -32,9 +33,11 @@ def start(work: Callable[[], None], name: str, then: Callable[[], None] | None =
         name: What the thread is called meanwhile.
         then: Called in the thread when it is idle again, so that whoever starts another after that gets this one.
     """
-    try:
+    inbox = None
+    with contextlib.suppress(IndexError):
         inbox = _idle.pop()
-    except IndexError:
+    # Not where the error is handled: Ctrl-C that comes here would tell of it.
+    if inbox is None:
         inbox = SimpleQueue()
         inbox.put((work, name, then))
         threading.Thread(target=_serve, args=(inbox,), name=name, daemon=True).start()
