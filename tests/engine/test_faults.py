@@ -248,7 +248,7 @@ def test_an_interpreter_with_an_open_iterator_ends_and_leaves_nothing() -> None:
     import sys
     stuck = 2
     elements = iter(Dataset.range(100).map(in_process, num_parallel_calls=2, executor="process"))
-    print("first", int(next(elements)), flush=True)
+    os.write(1, f"first {int(next(elements))}\\n".encode())  # whole, as the worker writes to the same pipe
     sys.stdin.readline()
     """
     with started(program) as child:
