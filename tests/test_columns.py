@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from penstock import Dataset
 from penstock.building import column_from_rows, component, concatenate_columns
 from penstock.columns import (
     Column,
@@ -17,6 +18,7 @@ from penstock.columns import (
     Varlen,
 )
 from penstock.errors import SpecError
+from tests.corners import outcomes
 
 
 def sparse(*entries: int) -> SparseTensor:
@@ -34,6 +36,9 @@ ROWS: dict[str, tuple[type[Any], list[Any]]] = {
     "arrays": (Dense, [np.full((2, 3), n) for n in range(4)]),
     "arrays of no axis": (Dense, [np.array(n) for n in range(4)]),
     "arrays of text": (Dense, [np.array(["a", "b"]), np.array(["c", "d"])] * 2),
+    "arrays of a subclass": (Dense, [np.full((2, 3), n).view(np.matrix) for n in range(4)]),
+    "structured scalars": (Dense, list(np.array([(n, n / 2) for n in range(4)], "i4,f8"))),
+    "structured arrays": (Dense, list(np.array([(n, n / 2) for n in range(8)], "i4,f8").reshape(4, 2))),
     "lists": (Dense, [[1, 2], [3, 4], [5, 6], [7, 8]]),
     "rows that differ": (Varlen, [np.arange(n) for n in (2, 0, 3, 1)]),
     "lists that differ": (Varlen, [[1.0], [], [2.0, 3.0], [4.0]]),
@@ -41,6 +46,7 @@ ROWS: dict[str, tuple[type[Any], list[Any]]] = {
     "ranks that differ": (Objects, [np.zeros(2), np.zeros((2, 2)), np.zeros(()), np.zeros(1)]),
     "dtypes that differ": (Objects, [np.zeros(2), np.zeros(2, "int8"), np.zeros(2), np.zeros(2)]),
     "kinds that differ": (Objects, [1, "a", 2.0, None]),
+    "structures that differ": (Objects, [*np.zeros(2, "i4,f8"), *np.zeros(2, "i4,f4")]),
     "large ints": (Objects, [2**70, 1, 2, 3]),
     "objects": (Objects, [object(), object(), object(), object()]),
 }
@@ -164,6 +170,13 @@ def test_what_a_component_becomes(value: Any, expected: Any) -> None:
 def test_what_is_no_component(value: Any) -> None:
     with pytest.raises(SpecError, match="is no component; use"):
         component(value)
+
+
+def test_a_masked_array_is_no_component_in_its_place() -> None:
+    ds = Dataset.range(3).map(lambda n: np.ma.masked_array([n, 1], [n == 1, False]) if n == 1 else np.array([n, 1]))
+    assert outcomes(ds) == [[0, 1], SpecError, [2, 1]]
+    with pytest.raises(SpecError, match=r"a masked array is no component; use \.filled"):
+        component(np.ma.masked_array([1, 2]))
 
 
 def test_a_sparse_component() -> None:

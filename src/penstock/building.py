@@ -44,6 +44,8 @@ def column_from_rows(rows: list[Any]) -> Column:
             return Dense(_object_array(rows), kind)
         if kind is SparseTensor and len({(row.shape, row.values.dtype) for row in rows}) == 1:
             return Sparse.from_rows(rows)
+        if issubclass(kind, np.void) and len({row.dtype for row in rows}) == 1:
+            return Dense(np.array(rows))
         if issubclass(kind, np.generic) and not issubclass(kind, (np.str_, np.bytes_, np.object_, np.void)):
             return Dense(np.array(rows))
     return _column_of_anything(rows)
@@ -54,9 +56,11 @@ def component(value: Any) -> Any:
 
     Raises:
         ValueError: A list is not rectangular.
-        SpecError: It is a class, a set or a generator.
+        SpecError: It is a class, a set, a generator or a masked array.
     """
     if isinstance(value, (np.generic, np.ndarray)):
+        if type(value) is not np.ndarray and not isinstance(value, np.generic):
+            value = _plain_array(value)
         if value.dtype.kind in "UST":
             return value.astype(object) if value.ndim else value.item()
         return value if value.ndim else np.asarray(value)[()]
@@ -71,6 +75,18 @@ def component(value: Any) -> Any:
             array = array.astype(object)
         return array if array.ndim else array[()]
     return value
+
+
+def is_masked(kind: type) -> bool:
+    """Whether these are arrays with a mask; told without `numpy.ma`, which takes long to import."""
+    return hasattr(kind, "mask") and hasattr(kind, "filled")
+
+
+def _plain_array(array: NDArray[Any]) -> NDArray[Any]:
+    """The array that an array of a subclass is, such as one of `np.memmap`, without a copy."""
+    if is_masked(type(array)):
+        raise SpecError("a masked array is no component; use .filled(value) to say what stands there")
+    return np.asarray(array)
 
 
 def concatenate_columns(columns: list[Column], allocate: Allocate | None = None) -> Column:
@@ -127,7 +143,7 @@ def _column_of_arrays(rows: list[NDArray[Any]]) -> Column:
     forms = {(row.shape, row.dtype) for row in rows}
     if len(forms) == 1:
         ((shape, dtype),) = forms
-        if dtype.kind in "USTOV":
+        if dtype.kind in "USTO":
             return _column_of_text(rows, shape)
         if len(rows) == 1:
             return Dense(rows[0][None])
@@ -146,7 +162,7 @@ def _column_of_arrays(rows: list[NDArray[Any]]) -> Column:
 
 
 def _column_of_text(rows: list[NDArray[Any]], shape: tuple[int, ...]) -> Column:
-    if not shape or rows[0].dtype.kind == "V":
+    if not shape:
         return Objects.from_rows([component(row) for row in rows])
     array = np.empty((len(rows), *shape), object)
     for at, row in enumerate(rows):

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from penstock import Dataset, block
+from penstock.block import Block
+from penstock.blockwise import Blockwise
 from penstock.engine import iterator
+from penstock.node import Context, Epochs, Indices, Node
+from penstock.record import record
+from penstock.spec import Spec
 from tests.corners import Counting, Yielding, failing_at, outcomes, plain, values
 
 
@@ -197,3 +202,23 @@ def test_ctrl_c_at_whatever_call_of_the_iterator_can_be_caught_and_the_pass_read
     assert len(expected) == 40
     for at in range(1, num_calls + 1):
         assert read(at)[0] == expected, f"call {at}"
+
+
+@record
+class Stops(Blockwise):
+    """A step with a fault: it lets a StopIteration out."""
+
+    input: Node
+
+    def known_spec(self) -> Spec | None:
+        return self.input.known_spec()
+
+    def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
+        next(iter(()))
+        return block
+
+
+def test_a_step_that_raises_stop_iteration_is_not_taken_for_the_end() -> None:
+    iterator = iter(Dataset(Stops(Dataset.range(5)._node)))
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        next(iterator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,32 @@ def test_structure_text_and_none_are_kept() -> None:
     assert mapping["k"].tolist() == [b"x", b"y\0"]
     assert mapping["k"].dtype == object
     assert nothing is None
+
+
+@pytest.mark.parametrize("calls", [None, 2])
+def test_rows_of_a_file_mapped_into_memory(calls: int | None, tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.arange(20).reshape(5, 4))
+    rows = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    by_number = Dataset.range(5).map(lambda n: rows[n], num_parallel_calls=calls)
+    for ds in (by_number, Dataset.from_generator(lambda: iter(rows)), Dataset.from_list(list(rows))):
+        assert {type(row) for row in ds} == {np.ndarray}
+        assert values(ds.batch(3)) == [rows[:3].tolist(), rows[3:].tolist()]
+
+
+def test_structured_rows() -> None:
+    rows = np.array([(n, n / 2) for n in range(6)], [("number", "i8"), ("half", "f8")])
+    for source in (rows, rows.reshape(3, 2)):
+        batches = list(Dataset.from_tensor_slices(source).map(lambda row: row).batch(2))
+        assert np.array_equal(np.concatenate(batches), source)
+        assert batches[0].dtype == rows.dtype
+
+
+def test_dtypes_that_numpy_does_not_know_by_itself() -> None:
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    rows = np.arange(6).reshape(3, 2).astype(bfloat16)
+    batches = list(Dataset.from_tensor_slices(rows).map(lambda row: row * 2).batch(2))
+    assert np.array_equal(np.concatenate(batches), rows * 2)
+    assert batches[0].dtype == bfloat16
 
 
 def test_no_more_is_read_than_the_batches_that_were_asked_for() -> None:

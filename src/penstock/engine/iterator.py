@@ -127,6 +127,9 @@ class DatasetIterator(Generic[T_co]):
             block = operator.next_block(to_skip or self._rows)
             if block is not None:
                 self._take_up(block.private() if self._writable else block)
+        except StopIteration as error:
+            # To whoever iterates it would be the end, and the elements that are left would be lost without a word.
+            raise RuntimeError("a step raised StopIteration where it computes elements; this is no end") from error
         except BaseException as error:
             if not isinstance(error, Exception):
                 self._block, self._taken, self._skip = None, 0, to_skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from penstock import tree
 from penstock.block import Block, block_from_components, block_from_elements
-from penstock.building import component
+from penstock.building import component, is_masked
 from penstock.columns import (
     Column,
     Dense,
@@ -187,7 +187,7 @@ class TensorSlices(Source):
 def _column(leaf: Any, name: str) -> Column:
     if isinstance(leaf, SparseTensor):
         return _sparse_rows(leaf)
-    if hasattr(leaf, "mask") and hasattr(leaf, "filled"):
+    if is_masked(type(leaf)):
         raise ValueError(f"from_tensor_slices(): {name} is a masked array; say what stands there with .filled(value)")
     try:
         array = array_of_list(leaf) if isinstance(leaf, list) else np.asarray(leaf)

@@ -8,7 +8,7 @@ import numpy as np
 
 from penstock import tree
 from penstock.block import Block, is_own_memory
-from penstock.building import column_from_rows, component
+from penstock.building import column_from_rows, component, is_masked
 from penstock.columns import (
     NO_COMPONENTS,
     SCALAR_DTYPES,
@@ -125,4 +125,4 @@ def _block(treedef: tree.Treedef, columns: list[Column], rows: int) -> Block:
 
 
 def _are_components(values: list[Any]) -> bool:
-    return all(issubclass(kind, _COMPONENTS) for kind in set(map(type, values)))
+    return all(issubclass(kind, _COMPONENTS) and not is_masked(kind) for kind in set(map(type, values)))
