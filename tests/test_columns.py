@@ -39,6 +39,7 @@ ROWS: dict[str, tuple[type[Any], list[Any]]] = {
     "arrays of a subclass": (Dense, [np.full((2, 3), n).view(np.matrix) for n in range(4)]),
     "structured scalars": (Dense, list(np.array([(n, n / 2) for n in range(4)], "i4,f8"))),
     "structured arrays": (Dense, list(np.array([(n, n / 2) for n in range(8)], "i4,f8").reshape(4, 2))),
+    "arrays of another byte order": (Dense, [np.full((2, 3), n, ">i4" if n % 2 else "<i4") for n in range(4)]),
     "lists": (Dense, [[1, 2], [3, 4], [5, 6], [7, 8]]),
     "rows that differ": (Varlen, [np.arange(n) for n in (2, 0, 3, 1)]),
     "lists that differ": (Varlen, [[1.0], [], [2.0, 3.0], [4.0]]),

@@ -26,7 +26,7 @@ from penstock import tree
 from penstock.block import Block
 from penstock.building import column_from_rows, component
 from penstock.columns import Column, Dense, Objects, Sparse, SparseTensor, Varlen
-from penstock.json_values import dtype_from_json, dtype_to_json
+from penstock.json_values import dtype_from_json, dtype_to_json, is_storable_dtype
 
 _TEXT_KINDS: dict[str, type] = {"str": str, "bytes": bytes, "object": object}
 
@@ -87,10 +87,10 @@ def form_of(column: Column) -> Form | None:
         case Dense():
             if column.dtype is str or column.dtype is bytes:
                 return Form("texts" if column.row_shape else "text", column.dtype)
-            if isinstance(column.dtype, np.dtype) and not column.dtype.hasobject:
+            if isinstance(column.dtype, np.dtype) and is_storable_dtype(column.dtype):
                 return Form("fixed", column.dtype, column.row_shape)
         case Varlen():
-            if isinstance(column.dtype, np.dtype) and not column.dtype.hasobject:
+            if isinstance(column.dtype, np.dtype) and is_storable_dtype(column.dtype):
                 return Form("ragged", column.dtype)
             if column.dtype is str or column.dtype is bytes:
                 return Form("texts", column.dtype)
@@ -112,7 +112,7 @@ def _form_of_value(value: Any) -> Form | None:
         return Form("sparse", value.values.dtype)
     if not isinstance(value, (np.ndarray, np.generic)):
         return None
-    if not value.dtype.hasobject:
+    if is_storable_dtype(value.dtype):
         return Form("fixed", value.dtype, value.shape)
     if value.dtype.kind != "O":
         return None

@@ -22,7 +22,7 @@ from penstock.columns import (
     Varlen,
 )
 from penstock.errors import SpecError
-from penstock.spec import array_of_list
+from penstock.spec import DType, array_of_list
 
 Allocate = Callable[[tuple[int, ...], "np.dtype[Any]"], "NDArray[Any]"]
 """Makes memory for an array of a shape and dtype, not cleared."""
@@ -45,7 +45,7 @@ def column_from_rows(rows: list[Any]) -> Column:
         if kind is SparseTensor and len({(row.shape, row.values.dtype) for row in rows}) == 1:
             return Sparse.from_rows(rows)
         if issubclass(kind, np.void) and len({row.dtype for row in rows}) == 1:
-            return Dense(np.array(rows))
+            return Dense(np.array(rows, np.result_type(rows[0].dtype)))
         if issubclass(kind, np.generic) and not issubclass(kind, (np.str_, np.bytes_, np.object_, np.void)):
             return Dense(np.array(rows))
     return _column_of_anything(rows)
@@ -104,12 +104,14 @@ def concatenate_columns(columns: list[Column], allocate: Allocate | None = None)
         if all(c.has_scalars for c in dense):
             return Dense(None, dense[0].dtype, [value for c in dense for value in c.scalars()])
         if len({c.row_shape for c in dense}) == 1:
-            return Dense(_joined([array for c in dense for array in _parts(c)], allocate), dense[0].dtype)
+            return Dense(_joined([array for c in dense for array in _parts(c)], allocate), _of_joined(dense[0].dtype))
     if all(isinstance(c, Varlen) for c in columns) and _same_items([c for c in columns if isinstance(c, Varlen)]):
         parts = [c.copy() for c in columns if isinstance(c, Varlen)]
         starts = np.cumsum([0] + [len(part.array) for part in parts])
         offsets = np.concatenate([[0], *(part.offsets[1:] + at for part, at in zip(parts, starts, strict=False))])
-        return Varlen(np.concatenate([part.array for part in parts]), offsets.astype(np.int64), parts[0].dtype)
+        return Varlen(
+            np.concatenate([part.array for part in parts]), offsets.astype(np.int64), _of_joined(parts[0].dtype)
+        )
     return column_from_rows([value for column in columns for value in column.values(writable=True)])
 
 
@@ -127,6 +129,11 @@ def _same_items(columns: list[Varlen]) -> bool:
     return len({(c.dtype, c.array.shape[1:]) for c in columns}) == 1
 
 
+def _of_joined(dtype: DType) -> DType | None:
+    """What to say of arrays that were joined: NumPy joins numbers of another byte order in its own."""
+    return dtype if isinstance(dtype, type) else None
+
+
 def _parts(column: Dense) -> list[NDArray[Any]]:
     return [row[None] for row in column.rows] if isinstance(column, SeparateRows) else [column.array]
 
@@ -141,6 +148,10 @@ def _joined(arrays: list[NDArray[Any]], allocate: Allocate | None) -> NDArray[An
 
 def _column_of_arrays(rows: list[NDArray[Any]]) -> Column:
     forms = {(row.shape, row.dtype) for row in rows}
+    if any(dtype.names or not dtype.isnative for _, dtype in forms):
+        # NumPy joins arrays in the machine's byte order, and fields without gaps: one row is to be like several.
+        rows = [row.astype(np.result_type(row.dtype), copy=False) for row in rows]
+        forms = {(row.shape, row.dtype) for row in rows}
     if len(forms) == 1:
         ((shape, dtype),) = forms
         if dtype.kind in "USTO":

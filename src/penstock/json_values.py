@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import base64
 import math
+from importlib import import_module
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import descr_to_dtype
 
 from penstock.building import component
+
+_FROM_ELSEWHERE = 2
+"""What NumPy's `isbuiltin` is of dtypes that a library has added."""
+_ML_DTYPES = "ml_dtypes"
 
 Json = Any
 """What `json.dumps` takes, without NaN."""
@@ -22,7 +28,12 @@ def is_storable(value: Any) -> bool:
         return False
     if value.dtype.kind == "O":
         return set(map(type, value.flat)) in ({str}, {bytes})
-    return not value.dtype.hasobject
+    return is_storable_dtype(value.dtype)
+
+
+def is_storable_dtype(dtype: np.dtype[Any]) -> bool:
+    """Whether `dtype_to_json` takes a dtype: NumPy's own but for objects, and those of `ml_dtypes`."""
+    return not dtype.hasobject and (dtype.isbuiltin != _FROM_ELSEWHERE or dtype.type.__module__ == _ML_DTYPES)
 
 
 def to_json(value: Any) -> Json:
@@ -69,18 +80,32 @@ def from_json(form: Json) -> Any:
 
 
 def dtype_to_json(dtype: np.dtype[Any]) -> Json:
-    """A dtype that holds no objects as JSON."""
+    """A dtype that `is_storable_dtype` as JSON."""
+    if dtype.isbuiltin == _FROM_ELSEWHERE:
+        # Its `str` is that of raw memory.
+        return {_ML_DTYPES: dtype.name}
     return dtype.str if dtype.names is None else dtype.descr
 
 
 def dtype_from_json(form: Json) -> np.dtype[Any]:
     """The dtype that `dtype_to_json` made `form` of."""
-    return np.dtype(form if isinstance(form, str) else [_field(field) for field in form])
+    if isinstance(form, dict):
+        scalar: type[np.generic] = getattr(import_module(_ML_DTYPES), form[_ML_DTYPES])
+        return np.dtype(scalar)
+    found: np.dtype[Any] = descr_to_dtype(_description(form))
+    return found
 
 
-def _field(form: list[Any]) -> tuple[Any, ...]:
-    # A field of a structured dtype: a tuple before it was written as JSON, its shape too.
-    return tuple(tuple(part) if isinstance(part, list) else part for part in form)
+def _description(form: Json) -> Any:
+    """What NumPy calls a `descr`: fields and shapes were tuples before they were written as JSON."""
+    if isinstance(form, str):
+        return form
+    return [(_name(name), _description(kind), *map(tuple, shape)) for name, kind, *shape in form]
+
+
+def _name(form: Json) -> Any:
+    """The name of a field; a title and a name where it has both."""
+    return form if isinstance(form, str) else tuple(form)
 
 
 def _base64(raw: bytes) -> str:

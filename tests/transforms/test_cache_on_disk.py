@@ -85,6 +85,8 @@ def test_rows_are_views_of_the_mapped_file_and_batches_the_users_own(tmp_path: P
     assert left.tolist() == [1, 2, 3, 4]
 
 
+GAPS = np.dtype({"names": ["small", "large"], "formats": ["i1", "i4"], "offsets": [0, 4]})
+
 ELEMENTS: dict[str, Callable[[int], Any]] = {
     "scalars of all kinds": lambda n: (n, n / 3, n % 2 == 0, np.float16(n), np.datetime64(n, "s"), n + 1j),
     "text": lambda n: {"a": "é" * n, "b": b"\x00" * n},
@@ -94,6 +96,11 @@ ELEMENTS: dict[str, Callable[[int], Any]] = {
     "no bytes": lambda n: np.zeros((0, 2)),
     "sparse": lambda n: SparseTensor([[n % 4]], [float(n)], (4,)),
     "structures": lambda n: {"a": (n, None), "b": Pair(n, [n, n])},
+    "another byte order": lambda n: (np.full(n % 3, n, ">i4"), np.full(5000, n, ">f4")),
+    "structured dtypes with gaps": lambda n: np.full(2, (n, n), GAPS),
+    "structured dtypes in one another": lambda n: np.array(
+        [((n, n), n)], [("a", [("b", "<i4"), ("c", "u1")]), ("d", "i2")]
+    ),
     "structured dtypes": lambda n: np.array([(n, 0.5)], [("x", "<i4"), ("y", "<f8", (2,))]),
 }
 
@@ -115,6 +122,21 @@ def test_elements_come_back_as_they_were(name: str, tmp_path: Path) -> None:
         assert str(values(kept.shuffle(20, seed=1))) == str(values(build().shuffle(20, seed=1)))
     else:
         assert [element.to_dense().tolist() for element in kept] == [e.to_dense().tolist() for e in expected]
+
+
+def test_numbers_of_another_byte_order_come_back_as_numbers(tmp_path: Path) -> None:
+    ds = Dataset.from_tensor_slices(np.arange(20, dtype=">i8")).cache(tmp_path / "a")
+    assert values(ds) == values(ds) == list(range(20))
+
+
+@pytest.mark.parametrize("size", [None, 2], ids=["that differ", "of one shape"])
+def test_dtypes_that_numpy_does_not_know_by_itself(size: int | None, tmp_path: Path) -> None:
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    ds = Dataset.range(4).map(lambda n: np.full(size or int(n), n, bfloat16)).cache(tmp_path / "a")
+    for _ in range(2):
+        rows = list(ds)
+        assert {row.dtype for row in rows} == {np.dtype(bfloat16)}
+        assert [row.tolist() for row in rows] == [[n] * (size or n) for n in range(4)]
 
 
 def test_shapes_that_begin_to_differ_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
