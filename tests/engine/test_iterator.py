@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -71,6 +74,16 @@ def test_the_end_closes_the_source_at_once() -> None:
     iterator = iter(Dataset.from_generator(source).map(lambda n: n))
     assert values(iterator) == [1, 2]
     assert source.ended == 1
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize("taken", [0, 1])
+def test_a_copy_would_share_its_place_and_is_refused(copied: Callable[[Any], Any], taken: int) -> None:
+    iterator = iter(Dataset.range(5))
+    values([next(iterator) for _ in range(taken)])
+    with pytest.raises(TypeError, match="state_dict"):
+        copied(iterator)
+    assert values(iterator) == list(range(taken, 5))
 
 
 def test_two_iterators_of_one_dataset_share_nothing() -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from penstock import UNKNOWN_CARDINALITY, Dataset, TensorSpec
-from penstock.errors import SpecError
+from penstock.errors import DataLossError, SpecError
 from tests.corners import Yielding, outcomes, values
 
 SECONDS = 30.0
@@ -241,3 +242,33 @@ def test_a_generator_that_runs_in_another_thread_is_left_to_it() -> None:
     goes_on.set()
     reader.join(SECONDS)
     assert not reader.is_alive()
+
+
+@pytest.mark.parametrize("left", [0, 1, 3])
+@pytest.mark.parametrize("behind", [lambda ds: ds, lambda ds: ds.prefetch(2), lambda ds: ds.batch(1)])
+def test_a_generator_that_gives_less_than_when_the_state_was_saved_is_an_error(
+    behind: Callable[[Dataset[Any]], Dataset[Any]], left: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "lines"
+    path.write_text("a\n" * 8)
+    ds = behind(Dataset.from_generator(lambda: path.read_text().splitlines()))
+    with iter(ds) as elements:
+        values([next(elements) for _ in range(4)])
+        state = elements.state_dict()
+    path.write_text("a\n" * left)
+    with iter(ds) as elements:
+        elements.load_state_dict(state)
+        with pytest.raises(DataLossError, match="has its data changed"):
+            next(elements)
+        assert values(elements) == []
+
+
+def test_a_generator_that_gives_just_what_it_had_given_has_ended(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_text("a\n" * 8)
+    elements = iter(Dataset.from_generator(lambda: path.read_text().splitlines()))
+    values([next(elements) for _ in range(4)])
+    state = elements.state_dict()
+    path.write_text("a\n" * 4)
+    elements.load_state_dict(state)
+    assert values(elements) == []

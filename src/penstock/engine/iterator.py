@@ -16,7 +16,7 @@ from penstock.engine import threads
 from penstock.engine.measured import PlanMeasures
 from penstock.engine.run import RunContext, open_node
 from penstock.engine.saved_state import VERSION, check_form, compare, facts_to_restore
-from penstock.errors import StateError
+from penstock.errors import DataLossError, StateError
 from penstock.memory import Allocator
 from penstock.node import Node, Operator, State, advance
 from penstock.options import Options
@@ -130,14 +130,23 @@ class DatasetIterator(Generic[T_co]):
         except StopIteration as error:
             # To whoever iterates it would be the end, and the elements that are left would be lost without a word.
             raise RuntimeError("a step raised StopIteration where it computes elements; this is no end") from error
+        except DataLossError:
+            self._skip = 0  # this says already that what was to be skipped is not there
+            raise
         except BaseException as error:
             if not isinstance(error, Exception):
                 self._block, self._taken, self._skip = None, 0, to_skip
                 self._let_go()
             raise
         if block is None:
+            missing = self._skip
             self._before, self._skip, self._ended = operator.get_state(), 0, True
             self.close()
+            if missing:
+                raise DataLossError(
+                    f"the pipeline ends {missing} element{'' if missing == 1 else 's'} before the place of the state "
+                    "that was loaded; has its data changed?"
+                )
             return
         if self._grows:
             self._grow(block, time.perf_counter() - began)
@@ -186,6 +195,13 @@ class DatasetIterator(Generic[T_co]):
         operator, self._operator = self._operator, None
         if operator is not None:
             operator.close()
+
+    def __reduce__(self) -> Any:
+        # A copy would share files, threads and the place of this one.
+        raise TypeError(
+            "an iterator cannot be pickled or copied; take its state_dict(), and load it into a new iterator of the "
+            "dataset, which can be pickled"
+        )
 
     def __enter__(self) -> DatasetIterator[T_co]:
         return self

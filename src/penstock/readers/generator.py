@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from penstock import calls, policies, tree
 from penstock.block import Block, all_errors, concatenate, is_own_memory
 from penstock.building import column_from_rows, component
-from penstock.columns import (
-    SCALAR_DTYPES,
-)
+from penstock.columns import SCALAR_DTYPES
 from penstock.ending import end
-from penstock.errors import SpecError
+from penstock.errors import DataLossError, SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
 from penstock.record import record
 from penstock.spec import Spec, TensorSpec, spec_of_value
@@ -35,6 +33,7 @@ _PLAIN = frozenset(
 _READY = _PLAIN - {np.ndarray}
 """Those of them that a column takes as they are."""
 
+_MISSING = object()
 _READY_AS = {kind: SCALAR_DTYPES[kind] for kind in (int, float, bool)}
 
 _NUMERIC_KINDS = frozenset("biufc")
@@ -84,6 +83,7 @@ def from_generator(
         ValueError: `on_error` or `max_errors` is none of those values.
         SpecError: An element does not fit; raised in its place, names component, element and what was declared.
         TooManyErrorsError: More elements failed than `max_errors`; raised in the place of the first that is too many.
+        DataLossError: On resume, the generator gives fewer elements than it had given; raised by the next `next`.
 
     See also: from_tensor_slices, from_list.
     """
@@ -170,6 +170,11 @@ class _GeneratorOperator:
                 self.close()
                 put(error)
                 return False
+            if element is _MISSING:
+                self.close()
+                # No row: where rows after the state are skipped, it would be skipped with them.
+                less = f"only {self._taken} elements, and had given more when the state was saved"
+                raise DataLossError(f"from_generator(): the generator gives {less}; has its data changed?")
             try:
                 row = take_up(element)
             except Exception as error:
@@ -204,8 +209,10 @@ class _GeneratorOperator:
                     f"from_generator(): {self._node.function!r} returned a {type(made).__name__}, which cannot be "
                     "iterated over; return a generator, a list or another iterable"
                 ) from None
-            for _ in range(self._taken):
-                next(self._iterator, None)
+            for number in range(self._taken):
+                if next(self._iterator, _MISSING) is _MISSING:
+                    self._taken = number
+                    return iter((_MISSING,))
         return self._iterator
 
     def _where(self) -> str:
