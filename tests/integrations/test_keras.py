@@ -168,6 +168,28 @@ class TestWeights:
         with pytest.raises(SpecError, match="class_weight"):
             to_keras(data, class_weight={1: 2.0})[0]
 
+    @pytest.mark.parametrize("weights", [[1.0, 2.0], {"0": 1.0}, {1.5: 1.0}], ids=str)
+    def test_what_is_no_class_weight_is_refused_at_the_call(self, weights: Any) -> None:
+        with pytest.raises(TypeError, match="class_weight"):
+            numbered().batch(3).to_keras(class_weight=weights)
+
+    def test_class_weight_needs_one_array_of_targets(self) -> None:
+        targets = {"left": self.LABELS, "right": self.LABELS}
+        data = Dataset.from_tensor_slices((self.FEATURES, targets)).batch(6).to_keras(class_weight={1: 2.0})
+        with pytest.raises(SpecError, match="targets that are one array"):
+            data[0]
+
+
+@pytest.mark.parametrize(
+    "empty", [numbered(0), numbered().filter(lambda features, target: target < 0)], ids=["known", "unknown"]
+)
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_a_pass_without_a_batch_is_told(empty: Dataset[Any], method: str) -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer="sgd", loss="mse")
+    with pytest.raises(CardinalityError, match="pass 0 of the dataset has no batch"):
+        getattr(model, method)(empty.batch(3).to_keras(), verbose=0)
+
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_resumes_in_the_middle_of_an_epoch(cut: int) -> None:

@@ -60,11 +60,16 @@ def to_keras(
         A `KerasData` where `cardinality()` is known or infinite: progress bars know their length. Else a `KerasStream`;
         Keras then learns the length from the first epoch, and warns when the data ends.
 
+    The model is trained and evaluated on passes of their own: give `validation_data` a `to_keras()` of its own.
+
     Raises:
+        TypeError: `class_weight` is no mapping of whole numbers to numbers.
         ValueError: `resumable` with a dataset of unknown length.
+        CardinalityError: A pass has no batch; raised when it begins.
 
     See also: as_numpy_iterator, iterator.
     """
+    _check_class_weight(class_weight)
     feed = _Feed(self, class_weight, first_epoch, resumable)
     if self.cardinality() != UNKNOWN:
         return KerasData(feed)
@@ -109,6 +114,8 @@ class KerasData(keras.utils.PyDataset):
         if not self._feed.is_inside_epoch:
             self._feed.is_reset_due = True
         self._pass_is_new = True
+        if not self._length:
+            raise self._feed.no_batch()
         return None if self._length < 0 else len(self)
 
     def __getitem__(self, index: int) -> Any:
@@ -282,6 +289,8 @@ class _Feed:
         batch = next(self._iterator, None)
         self.seconds_waited += time.perf_counter() - asked
         if batch is None:
+            if not self.batch:
+                raise self.no_batch()
             return None
         self.batch += 1
         self._keep_state()
@@ -291,6 +300,10 @@ class _Feed:
                 "(inputs, targets, sample_weights); put several inputs into a dict or a tuple inside the tuple"
             )
         return batch if self._class_weight is None else _weighted(batch, self._class_weight)
+
+    def no_batch(self) -> CardinalityError:
+        """What to say of a pass over nothing, of which Keras would say `StopIteration`."""
+        return CardinalityError(f"to_keras(): pass {self.epoch} of the dataset has no batch, and Keras needs one")
 
     def finish(self) -> None:
         """Close the pass, all of which was handed over."""
@@ -329,10 +342,25 @@ class _Feed:
             self._states.append({**place, "iterator": self._iterator.state_dict()})
 
 
+def _check_class_weight(class_weight: ClassWeight | None) -> None:
+    if class_weight is None:
+        return
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"to_keras(): class_weight must be a dict such as {{0: 1.0, 1: 2.5}}, but is {class_weight!r}")
+    for label in class_weight:
+        if not isinstance(label, (int, np.integer)):
+            # As JSON makes of numbers that are keys: it would be no class, and all would weigh 1.
+            raise TypeError(f"to_keras(): class_weight has the class {label!r}; classes are whole numbers, such as 0")
+
+
 def _weighted(batch: Any, class_weight: ClassWeight) -> tuple[Any, Any, np.ndarray[Any, Any]]:
     """(inputs, targets) with the weight of each row's class; a class that is not named weighs 1."""
     if not isinstance(batch, tuple) or len(batch) != 2:
         raise SpecError("to_keras(): class_weight= needs elements (inputs, targets), without weights of their own")
+    if isinstance(batch[1], (dict, tuple)):
+        raise SpecError(
+            "to_keras(): class_weight= needs targets that are one array; give (inputs, targets, weights) instead"
+        )
     targets = np.asarray(batch[1])
     classes = targets.argmax(axis=-1) if targets.ndim > 1 and targets.shape[-1] > 1 else targets.reshape(-1)
     found, places = np.unique(classes, return_inverse=True)
