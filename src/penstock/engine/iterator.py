@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import copy
+import os
 import time
 import weakref
 from collections.abc import Callable
@@ -32,6 +33,8 @@ _LARGE_BLOCK_BYTES = 1 << 22
 _MOST_ROWS = 1 << 16
 
 _open_iterators: weakref.WeakSet[DatasetIterator[Any]] = weakref.WeakSet()
+_of_parent: list[Operator] = []
+"""What ran at a fork: threads, processes and places in files are the parent's, and closing would wait for these."""
 
 Prepare = Callable[[Node, Any], tuple[Node, Any]]
 
@@ -203,6 +206,14 @@ class DatasetIterator(Generic[T_co]):
             "dataset, which can be pickled"
         )
 
+    def leave_operator(self) -> None:
+        """In a forked child: go on at the same element with an operator of its own."""
+        if self._operator is None or self._closed:
+            return
+        _of_parent.append(self._operator)
+        self._operator, self._block, self._elements, self._errors = None, None, iter(()), []
+        self._skip, self._taken = self._skip + self._taken, 0
+
     def __enter__(self) -> DatasetIterator[T_co]:
         return self
 
@@ -329,6 +340,15 @@ def _copy(error: Exception) -> Exception:
 def _close_all() -> None:
     for iterator in list(_open_iterators):
         iterator.close()
+
+
+def _leave_operators() -> None:
+    for iterator in list(_open_iterators):
+        iterator.leave_operator()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_operators)
 
 
 def _forget_our_frames(error: Exception) -> None:
