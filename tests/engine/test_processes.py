@@ -1,6 +1,7 @@
 """Worker processes: how they are lent, live on, and what becomes of those that die."""
 
 import contextlib
+import errno
 import gc
 import os
 import select
@@ -331,3 +332,14 @@ def test_a_forked_child_does_not_use_or_hold_the_workers_of_its_parent():
     assert again.pid == worker.pid
     assert run(again, lambda x: x + 1, [1]) == [2]
     processes.give_back(again)
+
+
+@pytest.mark.parametrize("place", ["penstock.engine.worker_start.subprocess.Popen", "socket.socketpair"])
+def test_a_process_that_cannot_be_started_says_what_to_write(monkeypatch, place):
+    def refused(*_, **__):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    processes.close_all()
+    monkeypatch.setattr(place, refused)
+    with pytest.raises(RuntimeError, match=r"cannot be started \(.*temporarily unavailable\); write executor='thread'"):
+        processes.borrow()

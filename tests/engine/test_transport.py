@@ -1,8 +1,11 @@
 """Messages between two ends of a socket: arrays through shared memory and inline, and what becomes of the memory."""
 
+import errno
 import gc
 import os
 import socket
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -101,6 +104,43 @@ def test_a_segment_that_came_back_is_lent_again():
     assert len(addresses) == 1
     first.close()
     second.close()
+
+
+@pytest.mark.skipif(not SHARES_MEMORY, reason="no shared memory here")
+def test_a_reader_keeps_any_number_of_results_where_few_files_may_be_open():
+    program = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+import numpy as np
+from penstock import Dataset
+
+def filled(n):
+    return np.full(50_000, int(n))
+
+
+ds = Dataset.range(400)
+for each in (ds.map(filled, num_parallel_calls=2, executor="process"), ds.map(filled).prefetch(2, executor="process")):
+    assert [int(array.max()) for array in list(each)] == list(range(400))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not SHARES_MEMORY, reason="no shared memory here")
+@pytest.mark.parametrize(
+    ("number", "kind", "told"),
+    [
+        (errno.EMFILE, RuntimeError, r"open files \(ulimit -n\)"),
+        (errno.ENOMEM, MemoryError, r"400,000 bytes.*ulimit -v"),
+    ],
+)
+def test_memory_that_cannot_be_mapped_says_what_to_raise(monkeypatch, number, kind, told):
+    def refused(descriptor, size_bytes):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(shared_memory, "_mapped", refused)
+    with pytest.raises(kind, match=told):
+        shared_memory.Borrower().borrow(1, 400_000, 400_000, 3)
 
 
 @pytest.mark.skipif(not SHARES_MEMORY, reason="no shared memory here")

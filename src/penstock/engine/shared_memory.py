@@ -6,6 +6,7 @@ has no name, nothing is left behind when a process dies, however it dies.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import secrets
@@ -16,12 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+if sys.platform != "win32":
+    import resource
+
 _SMALLEST_BYTES = 1 << 16
 _MOST_FREE = 4
 _MOST_FREE_BYTES = 1 << 26
 # A segment this many times too large is not taken: it would keep memory that somebody else could use.
 _MOST_TOO_LARGE = 16
 _MOST_HELD = 256
+_MORE_FILES = "let go of results, or raise the limit of open files (ulimit -n)"
 
 _held: set[int] = set()
 """The identities of all borrowed arrays whose segments have not been handed back, of this whole process."""
@@ -122,7 +127,7 @@ class Borrower:
         if mapping is None:
             mapping = self._mapped[number] = _received(descriptor, size_bytes)
         borrowed = _Borrowed(used_bytes, np.uint8, mapping)
-        if len(_held) >= _MOST_HELD:
+        if len(_held) >= _most_held():
             copied = np.array(borrowed, subok=False)
             self._released.append(number)
             return copied
@@ -160,14 +165,27 @@ class _Borrowed(np.ndarray[Any, np.dtype[np.uint8]]):
             _held.discard(id(self))
 
 
+def _most_held() -> int:
+    """How many segments a user may hold: a descriptor stays open for each before Python 3.13, as a limit of files."""
+    if sys.platform == "win32" or sys.version_info >= (3, 13):
+        return _MOST_HELD
+    most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_HELD if most_files == resource.RLIM_INFINITY else min(_MOST_HELD, most_files // 4)
+
+
 def _received(descriptor: int | None, size_bytes: int) -> mmap.mmap:
     # Not an OSError: that would mean that the other process is gone.
     if descriptor is None:
-        raise RuntimeError("shared memory came without a descriptor; this process has too many files open")
+        raise RuntimeError(f"shared memory came without a descriptor: too many files are open; {_MORE_FILES}")
     try:
         return _mapped(descriptor, size_bytes)
     except OSError as error:
-        raise RuntimeError(f"shared memory cannot be mapped ({error}); raise the limit of open files") from error
+        if error.errno == errno.ENOMEM:
+            raise MemoryError(
+                f"shared memory of {size_bytes:,} bytes cannot be mapped ({error}): let go of results, or raise the "
+                "limit of this process (ulimit -v)"
+            ) from error
+        raise RuntimeError(f"shared memory cannot be mapped ({error}); {_MORE_FILES}") from error
 
 
 def _mapped(descriptor: int, size_bytes: int) -> mmap.mmap:

@@ -17,9 +17,25 @@ _PROGRAM = (
 
 
 def start(surroundings: Surroundings) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """A new process in `surroundings`, and the socket that it listens to."""
+    """A new process in `surroundings`, and the socket that it listens to.
+
+    Raises:
+        RuntimeError: There is no interpreter to run, or the system has no room for another process or descriptor.
+    """
     if not sys.executable:
-        raise RuntimeError("worker processes need a Python interpreter, and sys.executable names none; use threads")
+        raise RuntimeError(
+            "worker processes need a Python interpreter, and sys.executable names none; write executor='thread'"
+        )
+    try:
+        return _started(surroundings)
+    except OSError as error:  # not as it is: from a worker it would mean that the process is gone
+        raise RuntimeError(
+            f"a worker process cannot be started ({error}); write executor='thread' or a smaller num_parallel_calls, "
+            "or raise the limit of processes (ulimit -u) or open files (ulimit -n)"
+        ) from error
+
+
+def _started(surroundings: Surroundings) -> tuple[subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair()
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # as multiprocessing does
     command = [sys.executable, *flags, "-c", _PROGRAM]
