@@ -2,7 +2,9 @@
 
 import collections
 import dataclasses
+import functools
 import gc
+import re
 import sys
 import threading
 from typing import Any
@@ -389,3 +391,47 @@ def test_places_travel_as_numbers_and_as_arrays(worker):
     given = np.array([1, 2], np.uint64), np.array([5, 9])
     ((epochs, indices),) = worker.call(Places(None), block, *given).elements()
     assert (epochs.tolist(), indices.tolist()) == ([1, 2], [5, 9])
+
+
+def with_locks():
+    """Functions, by what in them cannot be pickled; local ones, since those of modules travel by name."""
+    lock = threading.Lock()
+
+    class Guarded:
+        def __init__(self):
+            self.guard = lock
+
+        def __call__(self, n):
+            return n if self.guard else None
+
+    guarded = Guarded()
+
+    def with_lock(n):
+        return n if lock else calls_another(n)
+
+    def calls_another(n):
+        return with_lock(n)
+
+    def with_argument(own, n):
+        return n if own else None
+
+    return {
+        "the variable 'lock' (a lock)": with_lock,
+        "the default of 'own' (a lock)": lambda n, own=lock: n if own else None,
+        "the argument '0' (a lock)": functools.partial(with_argument, lock),
+        "the argument 'own' (a lock)": functools.partial(lambda n, own: n if own else None, own=lock),
+        "the attribute 'guard' (a lock)": guarded,
+        "the variable 'lock' (a lock) of 'with_lock'": calls_another,
+        "the attribute 'guard' (a lock) of 'guarded'": lambda n: guarded(n),
+    }
+
+
+@pytest.mark.parametrize("told", with_locks())
+def test_what_cannot_be_pickled_is_named(told):
+    function = with_locks()[told]
+    for ds in (
+        Dataset.range(4).map(function, num_parallel_calls=2, executor="process"),
+        Dataset.range(4).map(function).prefetch(2, executor="process"),
+    ):
+        with pytest.raises(TypeError, match=re.escape(f", since {told} cannot be pickled")):
+            list(ds)

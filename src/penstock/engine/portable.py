@@ -7,6 +7,8 @@ import inspect
 import itertools
 import threading
 from collections.abc import Iterator
+from functools import partial
+from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -102,26 +104,48 @@ def _cannot_travel(name: str, functions: list[ElementFunction], error: Exception
     )
 
 
-def culprit_of(function: Any) -> str:
-    """The first variable that `function` reads and that cannot be pickled."""
+def culprit_of(function: Any, readers: tuple[Any, ...] = ()) -> str:
+    """The first variable that `function`, or what it calls, reads and that cannot be pickled.
+
+    Args:
+        function: Whose variables.
+        readers: Those that read it: functions may call one another.
+    """
+    readers = *readers, function
     for kind, name, value in _variables(function):
+        if any(value is reader for reader in readers):
+            continue
         try:
             dumps_for_worker(value)
         except Exception:
-            return f"{kind} {name!r} (a {type(value).__qualname__})"
+            within = culprit_of(value, readers)
+            if within:
+                return f"{within} of {name!r}"
+            if not isinstance(value, FunctionType):  # which would be kept by what it reads, such as one of the readers
+                return f"{kind} {name!r} (a {type(value).__qualname__})"
     return ""
 
 
 def _variables(function: Any) -> Iterator[tuple[str, str, Any]]:
+    """What `function` reads that travels with it: kind, name and value of each."""
+    if isinstance(function, partial):
+        named = {str(number): value for number, value in enumerate(function.args)} | function.keywords
+        yield from (("the argument", name, value) for name, value in named.items())
+        yield from _variables(function.func)
+        return
     owner = getattr(function, "__self__", None)
     if owner is not None:
         for name, value in getattr(owner, "__dict__", {}).items():
             yield "the attribute", name, value
     try:
-        found = inspect.getclosurevars(inspect.unwrap(getattr(function, "__func__", function)))
+        plain = inspect.unwrap(getattr(function, "__func__", function))
+        found = inspect.getclosurevars(plain)
     except (TypeError, ValueError):  # not written in Python
         for name, value in getattr(function, "__dict__", {}).items():
             yield "the attribute", name, value
         return
+    for name, parameter in inspect.signature(plain).parameters.items():
+        if parameter.default is not parameter.empty:
+            yield "the default of", name, parameter.default
     for name, value in [*found.nonlocals.items(), *found.globals.items()]:
         yield "the variable", name, value
