@@ -435,3 +435,12 @@ def test_what_cannot_be_pickled_is_named(told):
     ):
         with pytest.raises(TypeError, match=re.escape(f", since {told} cannot be pickled")):
             list(ds)
+
+
+def test_an_open_file_does_not_travel_as_a_copy_that_each_process_reads_anew(tmp_path):
+    path = tmp_path / "numbers.txt"
+    path.write_text("0\n1\n2\n3\n")
+    with path.open() as file:
+        ds = Dataset.range(4).map(lambda n: int(file.readline()), num_parallel_calls=2, executor="process")
+        with pytest.raises(TypeError, match=r"the variable 'file' \(a TextIOWrapper\) cannot be pickled"):
+            list(ds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import pickle
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -71,6 +72,9 @@ class _ForWorker(cloudpickle.Pickler):  # type: ignore[misc]
             kind, arguments = value.__reduce__()
             self.functions.append(value)
             return _learn_function, (len(self.functions) - 1, kind, arguments)
+        if isinstance(value, io.TextIOWrapper) and value not in (sys.stdout, sys.stderr):
+            # Cloudpickle would send what is left to read, so that each process reads all of it once more.
+            raise TypeError("cannot pickle an open file")
         reduced = super().reducer_override(value)
         if not isinstance(value, type) or reduced is NotImplemented:
             return reduced
