@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import penstock
-from penstock import calls
+from penstock import Dataset, calls
 
 PACKAGE = os.path.dirname(penstock.__file__)
 
@@ -27,3 +27,10 @@ def test_a_file_is_ours_if_it_lies_in_the_package(path: str, ours: bool) -> None
     exec(compile("def where(ask): return ask()\ndef frame(): import sys; return sys._getframe()", path, "exec"), found)
     assert calls.is_ours(found["frame"]()) == ours
     assert (found["where"](calls.origin) == f"{path}:1") == (not ours)
+
+
+@pytest.mark.parametrize("method", ["map", "random_map", "filter", "map_batches"])
+def test_processes_without_parallel_calls_are_refused_since_nothing_would_run_in_them(method: str) -> None:
+    step = getattr(Dataset.range(4).batch(2), method)
+    with pytest.raises(ValueError, match=rf"{method}\(\): executor='process' .* write num_parallel_calls=AUTOTUNE"):
+        step(lambda *row: row, executor="process")

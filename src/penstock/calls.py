@@ -117,12 +117,18 @@ def parallel(
 
     Raises:
         TypeError: `num_parallel_calls` is no whole number, or `deterministic` neither None nor a bool.
-        ValueError: `num_parallel_calls` is neither AUTOTUNE (-1) nor positive, or there is no such executor.
+        ValueError: `num_parallel_calls` is neither AUTOTUNE (-1) nor positive, there is no such executor, or processes
+            are asked for, but no parallel calls.
     """
     if executor not in EXECUTORS:
         raise ValueError(f"{method}(): executor must be 'auto', 'thread' or 'process', but is {executor!r}")
     if not (deterministic is None or isinstance(deterministic, bool)):
         raise TypeError(f"{method}(): deterministic must be True, False or None, but is {deterministic!r}")
+    if num_parallel_calls is None and executor == "process":
+        raise ValueError(
+            f"{method}(): executor='process' is for parallel calls, but num_parallel_calls is None, so there are none; "
+            "write num_parallel_calls=AUTOTUNE, or how many"
+        )
     if num_parallel_calls is None:
         return None
     number = count(method, "num_parallel_calls", num_parallel_calls)
