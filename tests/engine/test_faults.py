@@ -119,6 +119,24 @@ def test_an_element_on_which_three_workers_die_is_an_error_in_its_place(cause: s
         assert word in str(error)
 
 
+def test_a_death_is_seen_while_a_child_of_the_worker_lives_on(tmp_path: Path) -> None:
+    def leaves_a_child(n: Any) -> Any:
+        if n == 5 and is_first(tmp_path / "died"):
+            child = os.fork()
+            if not child:
+                signal.alarm(10)
+                signal.signal(signal.SIGALRM, lambda *_: (tmp_path / "waited for").touch())
+                signal.pause()
+            (tmp_path / "child").write_text(str(child))
+            is_killed()
+        return n * 2
+
+    found = outcomes(Dataset.range(8).map(leaves_a_child, num_parallel_calls=1, executor="process"))
+    assert not (tmp_path / "waited for").exists()
+    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+    assert found == [n * 2 for n in range(8)]
+
+
 def test_a_run_whose_elements_are_all_deadly_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "_MOST_DEATHS_OF_A_RUN", 6)
     workers = remote.Remote(Step(killed))

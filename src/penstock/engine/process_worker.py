@@ -51,6 +51,9 @@ def serve(handle: str) -> NoReturn:
         faulthandler.enable()
     del sys.argv[1:]
     connection = _connection(handle)
+    if hasattr(os, "register_at_fork"):
+        # A child of user code that outlived this process would keep the end of the connection from the parent.
+        os.register_at_fork(after_in_child=connection.close)
     if hasattr(select, "poll"):
         threading.Thread(target=_end_with, args=(connection.fileno(),), daemon=True).start()
     _Server(Channel(connection)).serve()
