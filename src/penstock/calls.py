@@ -174,6 +174,14 @@ def traceback_text(trace: TracebackType | None) -> str:
     return "".join(traceback.format_tb(trace)).rstrip()
 
 
+def message(error: BaseException) -> str:
+    """The text of an exception of the user's; as Python shows it where making the text raises."""
+    try:
+        return str(error)
+    except Exception:
+        return "<exception str() failed>"
+
+
 def origin() -> str:
     """File and line of the nearest caller outside penstock."""
     frame = sys._getframe(1)

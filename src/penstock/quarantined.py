@@ -213,7 +213,7 @@ def failed_element(
         pass_number=pass_number,
         epoch=epoch,
         error_type=type(error).__qualname__,
-        error=str(error),
+        error=calls.message(error),
         traceback=_users_traceback(error),
         source_file=None,
         source_row=None,

@@ -183,6 +183,28 @@ def test_errors_stand_in_their_places_with_all_that_is_known_of_them() -> None:
     assert next(iterator) == 4
 
 
+def test_an_error_without_words_is_one_and_what_cannot_be_told_ends_the_process() -> None:
+    class Unsayable(Exception):
+        def __str__(self) -> str:
+            raise TypeError("there are no words")
+
+    class Unpackable(BaseException):
+        def __getattribute__(self, name: str) -> Any:
+            raise TypeError("nor anything else")
+
+    def fails(n: Any) -> Any:
+        if n > 1:
+            raise Unsayable if n == 2 else Unpackable
+        return n
+
+    iterator = iter(apart(Dataset.range(5).map(fails)))
+    values(iterator, 2)
+    with pytest.raises(Unsayable):
+        next(iterator)
+    with pytest.raises(WorkerDied, match="exit code 1"):
+        next(iterator)
+
+
 def test_an_element_that_cannot_be_sent_is_an_error_in_its_place() -> None:
     def odd(n: Any) -> Any:
         return threading.Lock() if n == 1 else n

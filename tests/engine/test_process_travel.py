@@ -205,6 +205,19 @@ class TwoArguments(Exception):
         self.one = one
 
 
+class OneKeyword(Exception):
+    def __new__(cls, *, said):
+        return super().__new__(cls)
+
+    def __init__(self, *, said):
+        super().__init__()
+
+
+class Unsayable(Exception):
+    def __str__(self):
+        raise TypeError("there are no words")
+
+
 def raising(make):
     def fails(x):
         raise make()
@@ -238,12 +251,32 @@ def make_chained():
         (make_with_lock, KeyError, "'key'"),
         (lambda: SpecError("no"), SpecError, "no"),
         (lambda: ExceptionGroup("several", [ValueError(1)]), ExceptionGroup, "several (1 sub-exception)"),
+        (lambda: OneKeyword(said=3), OneKeyword, ""),
+        (lambda: Unsayable(3), Unsayable, None),
     ],
 )
 def test_exceptions_keep_type_and_text(worker, make, kind, text):
     error = worker.call(mapped(raising(make)), block_from_elements([1]), 0, 0).errors[0]
     assert type(error) is kind
     assert text is None or str(error) == text
+    assert error.penstock_replay.row.element(0) == 1
+
+
+def test_a_group_keeps_its_members_whatever_they_hold(worker):
+    def make():
+        inner = ExceptionGroup("inner", [ValueError(threading.Lock()), TwoArguments(1, 2)])
+        inner.exceptions[1].add_note("a note")
+        return ExceptionGroup("outer", [inner, make_chained()])
+
+    error = worker.call(mapped(raising(make)), block_from_elements([1]), 0, 0).errors[0]
+    inner, chained = error.exceptions
+    assert [type(each) for each in (error, inner, *inner.exceptions)] == [
+        *(ExceptionGroup, ExceptionGroup, ValueError, TwoArguments)
+    ]
+    assert inner.exceptions[1].__notes__[0] == "a note"
+    assert type(chained.__cause__) is FileNotFoundError
+    assert "make_chained" in chained.__notes__[0]
+    assert error.subgroup(TwoArguments).exceptions[0].exceptions == (inner.exceptions[1],)
 
 
 def test_exceptions_keep_their_causes(worker):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from penstock.block import Block
 from penstock.engine.agreement import Learnt, Structures
 from penstock.engine.apart_measures import MeasureCopy, copied, step_numbers
 from penstock.engine.background import Found, Producer
@@ -141,7 +143,17 @@ class _PlanRun:
 
     def _put(self, found: Found) -> None:
         """Send what was found; called in the producer's thread, which alone sends as long as it runs."""
-        before, block, error = found
+        try:
+            self._deliver(*found)
+        except BaseException as error:
+            if found[2] is None:
+                raise  # and that is delivered
+            # The parent waits for something: that this process has ended, if there is nothing else.
+            sys.excepthook(type(error), error, error.__traceback__)
+            flush_output()
+            os._exit(1)
+
+    def _deliver(self, before: State, block: Block | None, error: BaseException | None) -> None:
         arrays: Arrays = []
         if error is not None:
             delivery = Delivery(error=pack_error(error))

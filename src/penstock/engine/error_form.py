@@ -26,6 +26,7 @@ class PackedError:
         cause: What it was raised from.
         context: What was handled when it was raised.
         hides_context: Whether it was raised `from` something, None included.
+        members: Of a group of exceptions, those in it; what is pickled of the group is without them.
     """
 
     pickled: tuple[bytes, ...]
@@ -33,6 +34,7 @@ class PackedError:
     cause: PackedError | None
     context: PackedError | None
     hides_context: bool
+    members: tuple[PackedError, ...] = ()
 
 
 def pack_error(error: BaseException, causes: int = _MOST_CAUSES) -> PackedError:
@@ -43,12 +45,15 @@ def pack_error(error: BaseException, causes: int = _MOST_CAUSES) -> PackedError:
         None if each is None or not causes else pack_error(each, causes - 1)
         for each in (error.__cause__, error.__context__ if error.__context__ is not error.__cause__ else None)
     )
-    return PackedError(_pickled(error), notes, cause, context, error.__suppress_context__)
+    members: tuple[PackedError, ...] = ()
+    if isinstance(error, BaseExceptionGroup):
+        members = tuple(pack_error(each, max(0, causes - 1)) for each in error.exceptions)
+    return PackedError(_pickled(error), notes, cause, context, error.__suppress_context__, members)
 
 
 def unpack_error(packed: PackedError) -> BaseException:
     """The exception that `packed` was made of, as like it as this process can make it."""
-    error = _first_readable(packed.pickled)
+    error = _first_readable(packed.pickled, [unpack_error(each) for each in packed.members])
     for note in packed.notes:
         error.add_note(note)
     error.__cause__ = None if packed.cause is None else unpack_error(packed.cause)
@@ -69,48 +74,67 @@ def unpack_row_error(form: tuple[PackedError, Any], functions: Sequence[ElementF
 
 
 def _pickled(error: BaseException) -> tuple[bytes, ...]:
-    notes = _notes(error)
-    plain = pickle.dumps(_Parts(RuntimeError, (f"{type(error).__name__}: {error}",), notes))
-    kind, args = type(error), error.args
-    parts = _Parts(kind, args, dict(error.__dict__)), _Parts(kind, args, notes), _Parts(kind, (str(error),), notes)
-    for form in (error, *parts):
+    plain, *forms = _forms(error)
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    last = pickle.dumps(plain)
+    for form in forms:
         try:
             pickled = dumps_for_parent(form)
-            found = _put_together(loads_as_parent(pickled))
+            found = _put_together(loads_as_parent(pickled), members)
             # One whose __init__ takes other arguments than it passes on may come back as something else.
-            if type(found) is type(error) and str(found) == str(error):
-                return pickled, plain
+            if type(found) is type(error) and calls.message(found) == calls.message(error):
+                return pickled, last
         except Exception:
             continue
-    return (plain,)
+    return (last,)
+
+
+def _forms(error: BaseException) -> list[Any]:
+    """What may be pickled of an exception: first what can be read anywhere, then the others, the best first."""
+    kind, args, notes, text = type(error), error.args, _notes(error), calls.message(error)
+    if isinstance(error, BaseExceptionGroup):
+        shared = ExceptionGroup if isinstance(error, Exception) else BaseExceptionGroup
+        named = f"{kind.__name__}: {error.message}"
+        parts = [_Parts(kind, (error.message,), attributes) for attributes in (dict(error.__dict__), notes)]
+        return [_Parts(shared, (error.message if kind is shared else named,), notes), *parts]
+    plain = _Parts(RuntimeError, (f"{kind.__name__}: {text}",), notes)
+    return [
+        plain,
+        error,
+        _Parts(kind, args, dict(error.__dict__)),
+        _Parts(kind, args, notes),
+        _Parts(kind, (text,), notes),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """An exception that is put together without its __init__."""
+    """An exception that is put together without its class's __init__ and __new__; a group without its members."""
 
     kind: type[BaseException]
     args: tuple[Any, ...]
     attributes: dict[str, Any]
 
 
-def _put_together(found: Any) -> BaseException:
+def _put_together(found: Any, members: Sequence[BaseException]) -> BaseException:
     if not isinstance(found, _Parts):
         error: BaseException = found
         return error
-    error = found.kind.__new__(found.kind, *found.args)
-    error.args = found.args
+    args = (*found.args, members) if issubclass(found.kind, BaseExceptionGroup) else found.args
+    builtin = next(base for base in found.kind.__mro__ if base.__module__ == "builtins")
+    error = builtin.__new__(found.kind, *args)
+    error.args = args
     error.__dict__.update(found.attributes)
     return error
 
 
-def _first_readable(forms: tuple[bytes, ...]) -> BaseException:
+def _first_readable(forms: tuple[bytes, ...], members: Sequence[BaseException]) -> BaseException:
     for form in forms[:-1]:
         try:
-            return _put_together(pickle.loads(form))
+            return _put_together(pickle.loads(form), members)
         except Exception:  # its class is not to be found here
             continue
-    return _put_together(pickle.loads(forms[-1]))
+    return _put_together(pickle.loads(forms[-1]), members)
 
 
 def _notes(error: BaseException) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from penstock import tree
 from penstock.block import Block
+from penstock.calls import message
 from penstock.node import Context, Indices, Purity
 from penstock.spec import Spec
 from penstock.vectorize.own_form import OwnForm, has_own_form
@@ -272,7 +273,7 @@ class ElementFunction:
                         "the function raised StopIteration, which would end the data; raise another error"
                     )
             except Exception as error:
-                if not self._writes and "read-only" in str(error):
+                if not self._writes and "read-only" in message(error):
                     # It writes where its code did not show it, and is pure: all rows are called anew, on copies.
                     self._writes = True
                     return self._call(block, indices, good, extra)
