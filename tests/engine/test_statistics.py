@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penstock import Dataset
+from penstock import AUTOTUNE, Dataset
 from penstock.block import Block, block_from_elements
 from penstock.engine import measured
 from penstock.engine.measured import Measure, MeasuredOperator, PlanMeasures
@@ -245,6 +245,17 @@ def test_the_queues_of_operators_one_after_another_add_up(clock: Clock) -> None:
     assert measure.queue() == QueueStatistics(8, 3, 7.0, 70.0, 700.0, workers=3)
 
 
+def test_threads_that_read_datasets_are_counted_after_the_end_too() -> None:
+    def three(n: Any) -> Dataset[Any]:
+        return Dataset.from_generator(lambda: iter([n] * 3))
+
+    iterator = iter(Dataset.range(6).interleave(three, cycle_length=2, num_parallel_calls=2))
+    next(iterator)
+    assert iterator.stats()[1].workers
+    assert len(list(iterator)) == 17
+    assert iterator.stats()[1].workers
+
+
 def test_errors_stand_in_every_step_that_hands_them_on() -> None:
     iterator = iter(five().map(Counting(failing_at(1, 3))).filter(lambda n: n >= 0))
     assert outcomes(iterator) == [0, KeyError, 20, KeyError, 40]
@@ -360,6 +371,19 @@ def test_the_thread_that_is_busiest_in_all_holds_the_others_up() -> None:
     assert "most of all for step 1, which is busy 40%" in told(ds, one_slow_step, 6.0, 4.0)
     two_in_another = [{"busy_seconds": 3.5, "thread": 1}, {"busy_seconds": 3.0, "thread": 1}, {}, {"busy_seconds": 4.0}]
     assert "most of all for step 0, which is busy 35%" in told(ds, two_in_another, 6.0, 4.0)
+
+
+def test_workers_that_rest_during_the_step_are_to_go_on() -> None:
+    for calls in (4, AUTOTUNE):
+        resting = five().map(Counting(), num_parallel_calls=calls)
+        assert told(resting, [{}, {"busy_seconds": 20.0, "workers": 4}], 4.6, 5.4) == (
+            "the loader is the bottleneck: the training step waits for it 46% of the time, most of all for step 1, "
+            "which is busy 50% of the time in each of 4 workers; write prefetch(AUTOTUNE) as the last step, so that its "
+            "workers go on during the training step"
+        )
+    elsewhere = five().map(Counting(), num_parallel_calls=4).prefetch(1)
+    steps: list[dict[str, Any]] = [{"thread": 1}, {"busy_seconds": 20.0, "workers": 4, "thread": 1}, {}]
+    assert told(elsewhere, steps, 4.6, 5.4).endswith("write num_parallel_calls=AUTOTUNE instead of 4 there")
 
 
 def test_a_step_with_workers_is_as_busy_as_each_of_them() -> None:

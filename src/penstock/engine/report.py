@@ -10,6 +10,9 @@ from penstock.parallel import AUTOTUNE, Parallel
 
 _WAITS_LITTLE = 0.05
 """Up to this share of its time, a training step that waits has nothing to win."""
+_IS_BUSY = 0.9
+"""Workers that are busy for less than this share of the time have rests."""
+_GO_ON = "write prefetch(AUTOTUNE) as the last step, so that its workers go on during the training step"
 
 
 def verdict(statistics: Statistics, nodes: list[Node]) -> str:
@@ -19,7 +22,8 @@ def verdict(statistics: Statistics, nodes: list[Node]) -> str:
     The step is the bottleneck if the loop waits for at most 5 % of its time. It is too if the rows are computed in the
     loop's own thread, so that both take turns, and the loader takes the smaller part. Else the loader is: of its
     threads the busiest is found, steps with workers by themselves and their time divided by the workers, and in it the
-    step that is busy longest.
+    step that is busy longest. Workers that rest during the training step, since the loop's own thread hands them their
+    work, are first of all to go on meanwhile.
 
     Args:
         statistics: Those of the run.
@@ -39,11 +43,14 @@ def verdict(statistics: Statistics, nodes: list[Node]) -> str:
             "the training step is the bottleneck, but the loader works in the same thread and takes "
             f"{waiting:.0%} of the time; write prefetch(AUTOTUNE) as the last step, so that both go on at once"
         )
+    rests = (
+        slowest.workers and not slowest.thread and _load(slowest) < _IS_BUSY * seconds and waiting < 1 - _WAITS_LITTLE
+    )
     workers = f" in each of {slowest.workers} workers" if slowest.workers > 1 else ""
     told = (
         f"the loader is the bottleneck: the training step waits for it {waiting:.0%} of the time, most of all for "
         f"{slowest.label}, which is busy {_load(slowest) / seconds:.0%} of the time{workers}; "
-        f"{_advice(slowest, nodes[at])}"
+        f"{_advice(slowest, nodes[at]) if not rests else _GO_ON}"
     )
     if takes_turns and waiting < 1 - _WAITS_LITTLE:
         told += ", and prefetch(AUTOTUNE) as the last step"

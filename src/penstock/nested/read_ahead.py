@@ -91,6 +91,7 @@ class ReadAhead:
         self._run_rows = 1
         self._rows_ahead = _ROWS_AHEAD_AT_FIRST
         self._waited_seconds = self._busy_seconds = 0.0
+        self._size_at_end = 0  # of the team, whose threads have shared the seconds
 
     @property
     def num_lines(self) -> int:
@@ -102,7 +103,7 @@ class ReadAhead:
         with self._lock:
             waiting = sum(max(0, line.rows_waiting) for line in self._lines)
             capacity = max(waiting, self._rows_ahead * len(self._lines))
-            size = self._team.size
+            size = self._size_at_end if self._team.is_closed else self._team.size
         return QueueStatistics(capacity, waiting, self._waited_seconds, 0.0, self._busy_seconds, size)
 
     def add(self, sub: SubDataset) -> Line:
@@ -189,7 +190,7 @@ class ReadAhead:
         with self._lock:
             if team.is_closed:
                 return
-            team.is_closed = True
+            team.is_closed, self._size_at_end = True, team.size
             team.work.notify_all()
             self._rows.notify_all()
             if not is_member:
