@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import pickle
 import threading
 import traceback
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -125,13 +127,16 @@ def _record(line: bytes, path: str, number: int) -> FailedElement:
 class QuarantineFile:
     """Adds records to a file; used by any number of threads. Pickles as new.
 
-    A record is left out where the same element failed in the same way in another pass, or at the same place.
+    A record is left out where the same element failed in the same way in another pass, or at the same place. What
+    others add to the file meanwhile counts, and a file that was taken away is begun anew.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._places: dict[str, set[tuple[int, int, int | None]]] | None = None
+        self._file: tuple[int, int] | None = None  # which one was read, as far as:
+        self._read_bytes = self._read_lines = 0
+        self._places: dict[str, set[tuple[int, int, int | None]]] = {}
 
     def __reduce__(self) -> Any:
         return QuarantineFile, (self.path,)
@@ -141,57 +146,64 @@ class QuarantineFile:
 
         Raises:
             OSError: It cannot be written.
+            DataLossError: What is in the file are no records.
         """
-        with self._lock:
-            if self._places is None:
-                self._places = _places_in(self.path)
-            places = self._places.setdefault(record.identity, set())
-            if any(place[:2] != record.place[:2] or place == record.place for place in places):
-                return
-            _append(self.path, json.dumps(asdict(record)).encode() + b"\n")
-            places.add(record.place)
+        with self._lock, _opened(self.path) as descriptor:
+            self._read_on(descriptor)
+            places = self._places.get(record.identity, set())
+            if not any(place[:2] != record.place[:2] or place == record.place for place in places):
+                _append(descriptor, self._read_bytes, json.dumps(asdict(record)).encode() + b"\n")
+
+    def _read_on(self, descriptor: int) -> None:
+        """Learn of the records that were added since this was last called; of all, if it is another file."""
+        found = os.fstat(descriptor)
+        if (found.st_dev, found.st_ino) != self._file or found.st_size < self._read_bytes:
+            self._file, self._places = (found.st_dev, found.st_ino), {}
+            self._read_bytes = self._read_lines = 0
+        lines = _whole_lines(descriptor, self._read_bytes, found.st_size)
+        for number, line in enumerate(lines, self._read_lines + 1):
+            record = _record(line, self.path, number)
+            self._places.setdefault(record.identity, set()).add(record.place)
+        self._read_lines += len(lines)
+        self._read_bytes += sum(len(line) + 1 for line in lines)
 
 
-def _places_in(path: str) -> dict[str, set[tuple[int, int, int | None]]]:
-    found: dict[str, set[tuple[int, int, int | None]]] = {}
-    if os.path.exists(path):
-        for record in read_quarantine(path):
-            found.setdefault(record.identity, set()).add(record.place)
-    return found
-
-
-def _append(path: str, line: bytes) -> None:
-    """Add a line; what an earlier writer left of a half one is taken away, and so is what this one could not end."""
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int]:
+    """The descriptor of the file, which no other writer has meanwhile."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
     try:
         if fcntl is not None:
             # Other processes add to the same file; the lock goes when the file is closed.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        end = _end_of_lines(descriptor)
-        os.ftruncate(descriptor, end)
-        os.lseek(descriptor, end, os.SEEK_SET)
-        written = 0
-        try:
-            while written < len(line):
-                written += os.write(descriptor, line[written:])
-        except BaseException:
-            os.ftruncate(descriptor, end)
-            raise
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _end_of_lines(descriptor: int) -> int:
-    """Where the last whole line ends."""
-    end = os.lseek(descriptor, 0, os.SEEK_END)
-    while end:
-        start = max(0, end - (1 << 16))
-        os.lseek(descriptor, start, os.SEEK_SET)
-        at = os.read(descriptor, end - start).rfind(b"\n")
-        if at >= 0:
-            return start + at + 1
-        end = start
-    return 0
+def _whole_lines(descriptor: int, start: int, stop: int) -> list[bytes]:
+    """The lines between two bytes of a file, without one that was cut off."""
+    os.lseek(descriptor, start, os.SEEK_SET)
+    found = bytearray()
+    while len(found) < stop - start:
+        more = os.read(descriptor, stop - start - len(found))
+        if not more:
+            break
+        found += more
+    return bytes(found).split(b"\n")[:-1]
+
+
+def _append(descriptor: int, end: int, line: bytes) -> None:
+    """Add a line; what an earlier writer left of a half one is taken away, and so is what this one could not end."""
+    os.ftruncate(descriptor, end)
+    os.lseek(descriptor, end, os.SEEK_SET)
+    written = 0
+    try:
+        while written < len(line):
+            written += os.write(descriptor, line[written:])
+    except BaseException:
+        os.ftruncate(descriptor, end)
+        raise
 
 
 def failed_element(

@@ -184,6 +184,27 @@ def test_a_file_of_something_else_is_left_as_it_is(path: Path) -> None:
     assert path.read_text() == "notes\n"
 
 
+def test_what_another_pipeline_has_written_meanwhile_is_not_written_again(path: Path) -> None:
+    first, second = (iter(Dataset.range(9).map(failing_at(1, 5), on_error=penstock.quarantine(path))) for _ in range(2))
+    next(first)
+    next(second)
+    next(first)
+    next(second)
+    assert len(list(first)) == len(list(second)) == 5
+    assert positions(path) == [1, 5]
+
+
+def test_a_file_that_is_taken_away_between_two_passes_is_begun_anew(path: Path) -> None:
+    ds = Dataset.range(9).map(failing_at(1, 5), on_error=penstock.quarantine(path))
+    values(ds)
+    path.unlink()
+    values(ds)
+    assert positions(path) == [1, 5]
+    path.write_text("")
+    values(ds)
+    assert positions(path) == [1, 5]
+
+
 def test_threads_write_whole_lines(path: Path) -> None:
     values(Dataset.range(1).map(failing_at(0), on_error=penstock.quarantine(path)))
     (record,) = penstock.read_quarantine(path)
