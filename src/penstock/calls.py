@@ -182,6 +182,14 @@ def message(error: BaseException) -> str:
         return "<exception str() failed>"
 
 
+def shown(error: BaseException) -> str:
+    """An exception of the user's as `repr` shows it, or its class where that raises."""
+    try:
+        return repr(error)
+    except Exception:
+        return type(error).__name__
+
+
 def origin() -> str:
     """File and line of the nearest caller outside penstock."""
     frame = sys._getframe(1)

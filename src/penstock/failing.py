@@ -11,6 +11,7 @@ import numpy as np
 from penstock import tree
 from penstock.block import Block, all_errors, another, concatenate
 from penstock.blockwise import Blockwise
+from penstock.calls import shown
 from penstock.columns import Objects
 from penstock.errors import DataLossError, SpecError, TooManyErrorsError
 from penstock.faults import FaultCounts
@@ -254,7 +255,7 @@ class _DropErrorsOperator(SurplusOperator):
         if node.max_errors is not None:
             self._last = error
         if node.logs:
-            _log.warning("%s: element %d left out: %r", node.step.method, number, error)
+            _log.warning("%s: element %d left out: %s", node.step.method, number, shown(error))
         if node.file is None:
             node.faults.add(skipped=1)
             return True
@@ -278,7 +279,7 @@ class _DropErrorsOperator(SurplusOperator):
 
     def _too_many(self, seen: int, error: Exception | None) -> TooManyErrorsError:
         step = self._node.step
-        last = "" if error is None else f"; the last one: {error!r}"
+        last = "" if error is None else f"; the last one: {shown(error)}"
         found = TooManyErrorsError(
             f"{step}, added at {step.origin}: {self._failed} of {seen} elements failed, more than "
             f"max_errors={self._node.max_errors}{last}"

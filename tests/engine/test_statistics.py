@@ -378,8 +378,8 @@ def test_workers_that_rest_during_the_step_are_to_go_on() -> None:
         resting = five().map(Counting(), num_parallel_calls=calls)
         assert told(resting, [{}, {"busy_seconds": 20.0, "workers": 4}], 4.6, 5.4) == (
             "the loader is the bottleneck: the training step waits for it 46% of the time, most of all for step 1, "
-            "which is busy 50% of the time in each of 4 workers; write prefetch(AUTOTUNE) as the last step, so that its "
-            "workers go on during the training step"
+            "which is busy 50% of the time in each of 4 workers; write prefetch(AUTOTUNE) as the last step, so that "
+            "its workers go on during the training step"
         )
     elsewhere = five().map(Counting(), num_parallel_calls=4).prefetch(1)
     steps: list[dict[str, Any]] = [{"thread": 1}, {"busy_seconds": 20.0, "workers": 4, "thread": 1}, {}]

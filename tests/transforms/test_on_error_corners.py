@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -366,3 +367,23 @@ def test_wrong_arguments_of_retry_are_refused(arguments: Any, kind: Any, text: s
 def test_a_verdict_cannot_be_substituted() -> None:
     with pytest.raises(ValueError, match=r"filter\(\): on_error=substitute\(True\) makes no sense"):
         Dataset.range(3).filter(bool, on_error=penstock.substitute(True))
+
+
+def test_an_error_without_words_is_counted_like_others(tmp_path: Path) -> None:
+    class Unsayable(Exception):
+        def __repr__(self) -> str:
+            raise TypeError("there are no words")
+
+        __str__ = __repr__
+
+    def fails(n: Any) -> Any:
+        if n > 2:
+            raise Unsayable
+        return n
+
+    path = tmp_path / "bad.jsonl"
+    assert values(Dataset.range(4).map(fails, on_error=penstock.quarantine(path))) == [0, 1, 2]
+    (record,) = penstock.read_quarantine(path)
+    assert (record.error_type.split(".")[-1], record.error) == ("Unsayable", "<exception str() failed>")
+    found = outcomes(Dataset.range(5).map(fails, on_error="skip", max_errors=1))
+    assert found == [0, 1, 2, TooManyErrorsError]
