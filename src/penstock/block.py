@@ -116,8 +116,11 @@ def all_errors(error: Exception, rows: int = 1) -> Block:
     return Block(None, (), rows, {row: another(error) if row else error for row in range(rows)})
 
 
-def another(error: Exception) -> Exception:
-    """An exception equal to `error`, with notes of its own; `error` itself where its class allows no other."""
+def another(error: Exception, without: str | None = None) -> Exception:
+    """An exception equal to `error`, with notes of its own, which are all but one if so asked for.
+
+    It is `error` itself where its class allows no other.
+    """
     try:
         found = copy.copy(error)
     except Exception:
@@ -131,7 +134,7 @@ def another(error: Exception) -> Exception:
     except Exception:
         return error
     if hasattr(error, "__notes__"):
-        found.__notes__ = list(error.__notes__)
+        found.__notes__ = [note for note in error.__notes__ if note != without]
     found.__cause__, found.__context__ = error.__cause__, error.__context__
     found.__suppress_context__ = error.__suppress_context__
     return found.with_traceback(error.__traceback__)

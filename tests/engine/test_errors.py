@@ -105,6 +105,31 @@ def test_every_pass_notes_anew() -> None:
         assert len(raised_by(ds).__notes__) == 1
 
 
+@pytest.mark.parametrize("executor", [None, "thread", "process"])
+def test_one_object_raised_for_several_elements_tells_each_of_that_element_alone(executor: Any) -> None:
+    error = KeyError("always the same")
+
+    def fails(n: Any) -> Any:
+        if n % 2:
+            raise error
+        return n
+
+    how = {} if executor is None else {"num_parallel_calls": 2, "executor": executor}
+    ds = Dataset.range(10).map(fails, purity="stateless", **how)
+    for _ in range(2):
+        found, iterator = [], iter(ds)
+        for n in range(10):
+            if n % 2:
+                with pytest.raises(KeyError) as raised:
+                    next(iterator)
+                found.append([note.rsplit(" ")[-1] for note in raised.value.__notes__ if note.startswith("in map(")])
+                assert raised.value.penstock_replay.row.element(0) == n  # type: ignore[attr-defined]
+            else:
+                assert next(iterator) == n
+        assert found == [["1"], ["3"], ["5"], ["7"], ["9"]]
+        iterator.close()
+
+
 def test_the_traceback_shows_the_users_frames_and_none_of_the_engines_steps() -> None:
     ds = Dataset.range(6).map(lambda n: n).map(failing_at(2)).batch(2)
     with pytest.raises(KeyError) as raised:

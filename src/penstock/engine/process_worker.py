@@ -192,7 +192,10 @@ def _pack_row_error(row: int, error: Exception) -> Any:
     if isinstance(error, GivenError):
         return error.args[0]
     replay = error.__dict__.pop("penstock_replay", None)
-    return pack_error(error), _pack_replay(replay)
+    packed = pack_error(error)
+    if replay is not None:
+        error.penstock_replay = replay  # type: ignore[attr-defined]  # its function may raise this object again
+    return packed, _pack_replay(replay)
 
 
 def _pack_replay(replay: Replay | None) -> tuple[int, bytes] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import starmap
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock import tree
-from penstock.block import Block
+from penstock.block import Block, another
 from penstock.calls import message
 from penstock.node import Context, Indices, Purity
 from penstock.spec import Spec
@@ -29,6 +30,7 @@ _ROWS_UNJUDGED = 256
 # So many kinds of columns are traced and proven; a function that meets more runs row by row.
 _MOST_FORMS = 8
 _TUPLES = (tree.Form.FLAT_TUPLE, tree.Form.TUPLE)
+_noting = threading.Lock()
 
 
 class ElementFunction:
@@ -287,7 +289,7 @@ class ElementFunction:
         computed = range(rows) if not errors else [row for row in range(rows) if row not in errors]
         collected = self._results.collect(results, computed, errors) if results else None
         for row, failure in errors.items():
-            self._note(failure, block, row, places[row], indices, extra)
+            errors[row] = self._note(failure, block, row, places[row], indices, extra)
         return collected, errors
 
     def _call_again(self, error: Exception, row: Block, last: Callable[[], Any] | None) -> tuple[Exception | None, Any]:
@@ -337,12 +339,18 @@ class ElementFunction:
         place: int,
         indices: Indices | int,
         extra: Callable[[int], Any] | None,
-    ) -> None:
+    ) -> Exception:
         index = indices + place if isinstance(indices, int) else int(indices[place])
-        error.add_note(self.note(index))
-        if hasattr(error, "__dict__") and not hasattr(error, "penstock_replay"):
-            last = None if extra is None else partial(extra, place)
-            error.penstock_replay = Replay(self, block.slice(row, row + 1), last, index)  # type: ignore[attr-defined]
+        with _noting:
+            before: Any = getattr(error, "penstock_replay", None)
+            is_known = before is not None and before.function is self
+            if is_known:  # an object that is raised again and again: each element has one that tells of it alone
+                error = another(error, without=self.note(before.index))
+            error.add_note(self.note(index))
+            if hasattr(error, "__dict__") and (before is None or is_known):
+                last = None if extra is None else partial(extra, place)
+                error.penstock_replay = Replay(self, block.slice(row, row + 1), last, index)  # type: ignore[attr-defined]
+        return error
 
 
 class Replay:
