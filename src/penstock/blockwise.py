@@ -33,6 +33,11 @@ class Blockwise(Node):
         return False
 
     @property
+    def purity_to_pass(self) -> Purity:
+        """What other steps are moved past where they are moved past this one."""
+        return self.purity
+
+    @property
     def keeps_pace(self) -> bool:
         return True
 

@@ -19,6 +19,6 @@ def push_to_source(node: Node) -> Node:
     if not isinstance(node, (Take, Skip, Shard)):
         return node
     below = node.input
-    if not isinstance(below, Blockwise) or below.is_positional or below.purity is Purity.STATEFUL:
+    if not isinstance(below, Blockwise) or below.is_positional or below.purity_to_pass is Purity.STATEFUL:
         return node
     return below.with_inputs([replace(node, input=below.input_node)])

@@ -27,20 +27,21 @@ Executor = Literal["thread", "process"]
 
 @dataclass(frozen=True, repr=False)
 class WorkingChain(Chain):
-    """A chain whose datasets are built with `workers` in turn: what some leave, others go on with."""
+    """A chain each of whose steps has some of `workers` whenever it is built: what some leave, others go on with."""
 
-    workers: Iterator[tuple[int, str] | None] = field(default_factory=lambda: iter(()), compare=False)
+    workers: Workers = (None,)
+    choose: Callable[[int, int], int] = field(default=lambda low, high: low, compare=False)
 
     def build(self, calls: Calls | None = None, place: str = "", **changes: Any) -> Dataset[Any]:
         dataset = super().build(calls, place, **changes)
-        chosen = next(self.workers)
-        return type(dataset)(rebuild(dataset._node, lambda step: _with_workers(step, chosen)))
+        return type(dataset)(rebuild(dataset._node, self._with_workers))
 
-
-def _with_workers(step: Node, chosen: tuple[int, str] | None) -> Node:
-    changes: Any = {"settings": None if chosen is None else Parallel(chosen[0], executor=chosen[1])}
-    has_settings = any(part.name == "settings" for part in dataclasses.fields(step))
-    return dataclasses.replace(step, **changes) if has_settings else step
+    def _with_workers(self, step: Node) -> Node:
+        if not any(part.name == "settings" for part in dataclasses.fields(step)):
+            return step
+        chosen = self.workers[self.choose(0, len(self.workers) - 1)]
+        changes: Any = {"settings": None if chosen is None else Parallel(chosen[0], executor=chosen[1])}
+        return dataclasses.replace(step, **changes)
 
 
 def laws_with(workers: Workers, laws: Sequence[Law] = LAWS) -> list[Law]:
@@ -50,7 +51,7 @@ def laws_with(workers: Workers, laws: Sequence[Law] = LAWS) -> list[Law]:
 
 def _with(workers: Workers, law: Law) -> Law:
     def working_law(chain: Chain, choose: Callable[[int, int], int]) -> None:
-        law(WorkingChain(chain.steps, itertools.cycle(workers)), choose)
+        law(WorkingChain(chain.steps, workers, choose), choose)
 
     working_law.__name__ = law.__name__
     working_law.__doc__ = law.__doc__

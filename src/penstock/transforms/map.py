@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock import calls, policies
 from penstock.block import Block
 from penstock.blockwise import Blockwise
-from penstock.node import (
-    Context,
-    Epochs,
-    Indices,
-    Node,
-    Purity,
-)
+from penstock.node import Context, Epochs, Indices, Node, Operator, Purity, State, advance
 from penstock.parallel import Parallel
 from penstock.record import record
 from penstock.spec import Spec
@@ -99,6 +93,11 @@ class Map(Blockwise):
         return max(function.purity for function in self.functions)
 
     @property
+    def purity_to_pass(self) -> Purity:
+        # Maps with different workers are not fused, but their states are to fit where they are: the same steps move.
+        return max(self.purity, self.input.purity_to_pass) if isinstance(self.input, Map) else self.purity
+
+    @property
     def is_vectorised(self) -> bool:
         return all(function.is_vectorised for function in self.functions)
 
@@ -116,6 +115,12 @@ class Map(Blockwise):
         for function in self.functions:
             block = function.apply(block, context, indices)
         return block
+
+    def open(self, context: Context) -> Operator:
+        operator = Blockwise.open(self, context)
+        if not isinstance(self.input, Map):
+            return operator
+        return _MapOverMap(operator, is_free=self.settings is not None and not self.settings.deterministic)
 
     def simplify(self) -> Node:
         if isinstance(self.input, Map) and self.input.settings == self.settings:
@@ -136,3 +141,67 @@ class Map(Blockwise):
             lines.append(f"map({function.name})  # {function.describe(spec)}{how}")
             spec = function.output_spec(spec)
         return "\n".join(lines)
+
+
+class _MapOverMap:
+    """A map over a map that has other workers; its state is that of one map, which they are where both have the same.
+
+    Both count the same rows. So the state is that of the map below, where `taken` also counts the rows that this one
+    has handed over since; or, where this one gives up the order, with what it says of that.
+    """
+
+    def __init__(self, operator: Operator, *, is_free: bool) -> None:
+        self._operator = operator
+        self._is_free = is_free
+        self.next_block = operator.next_block
+        self.close = operator.close
+        if hasattr(operator, "queue_statistics"):
+            self.queue_statistics = operator.queue_statistics
+
+    def get_state(self) -> State:
+        return self._as_one(self._operator.get_state())
+
+    def set_state(self, state: State) -> None:
+        self._operator.set_state(self._as_two(state))
+
+    def advance(self, state: State, rows: int) -> State | None:
+        after = advance(self._operator, self._as_two(state), rows)
+        return None if after is None else self._as_one(after)
+
+    def _as_one(self, state: Any) -> State:
+        below = state["input"]
+        if _is_free(state):
+            return {**state, _TWO: True} if _is_free(below) else _with_order(state, below)
+        later = _handed_over(state) - _handed_over(below)
+        if not later:
+            return below
+        # Which rows these are is known from the order in which those below come; one map would not look there.
+        return {**state, _TWO: True} if _is_free(below) else {**below, "taken": below.get("taken", 0) + later}
+
+    def _as_two(self, state: Any) -> State:
+        if _TWO in state:
+            return {name: value for name, value in state.items() if name != _TWO}
+        if _is_free(state) and self._is_free:
+            return {**state, "input": {"rows": state["rows"], "input": state["input"]}}
+        return {"rows": _handed_over(state), "input": state}
+
+
+_TWO = "of_two_maps"
+"""Stands in the state of maps of which one or both give up the order, so that it is none of one map."""
+
+
+def _with_order(state: Any, below: Any) -> State:
+    """What a map says of its order, as if it were at the beginning of what the one below has in hand."""
+    skipped = below.get("taken", 0)
+    spans = [[below["rows"], skipped, -1], *state.get("spans", [])] if skipped else state.get("spans")
+    return {**state, "rows": below["rows"], "input": below["input"], **({"spans": spans} if spans else {})}
+
+
+def _is_free(state: Any) -> bool:
+    return "order" in state or "spans" in state
+
+
+def _handed_over(state: Any) -> int:
+    """How many rows a map whose state this is had handed over."""
+    later = sum(rows if taken < 0 else taken for _, rows, taken in state.get("spans", []))
+    return int(state["rows"] + state.get("taken", 0) + later)
