@@ -73,6 +73,50 @@ def test_what_is_done_is_handed_out_before_a_slow_source_is_asked(
     assert flow.is_slow(2) is is_slow
 
 
+@pytest.mark.parametrize(("pull_seconds", "run_seconds", "is_idle"), [(1.0, 0.01, True), (1.0, 0.2, False)])
+def test_runs_are_waited_for_where_the_source_takes_far_longer(
+    pull_seconds: float, run_seconds: float, is_idle: bool
+) -> None:
+    flow = Flow(WorkPace(), 1)
+    run = Run(0, None, 1, {})
+    run.seconds = run_seconds
+    for _ in range(10):
+        flow.pulled(run, pull_seconds)
+        flow.observe(run)
+    assert flow.is_idle() is is_idle
+
+
+@pytest.mark.parametrize(("pull_seconds", "grows"), [(0.0, True), (1.0, False)])
+def test_rows_that_take_long_to_come_do_not_wait_for_a_longer_run(pull_seconds: float, grows: bool) -> None:
+    pace = WorkPace()
+    flow = Flow(pace, 1)
+    for _ in range(10):
+        run = Run(0, None, pace.run_rows, {})
+        flow.pulled(run, pull_seconds)
+        flow.observe(run)
+    assert (pace.run_rows > 1) is grows
+
+
+def test_an_element_of_a_source_that_waits_does_not_wait_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    received = threading.Semaphore(0)
+    late: list[int] = []
+
+    def source() -> Iterator[int]:
+        for n in range(6):
+            yield n
+            # As from a network: the next one comes when this one has been used.
+            if not received.acquire(timeout=SECONDS):
+                late.append(n)
+
+    monkeypatch.setattr(Flow, "rows", lambda self, wanted: 1)
+    monkeypatch.setattr(Flow, "is_slow", lambda self, workers: True)
+    monkeypatch.setattr(Flow, "is_idle", lambda self: True)
+    ds = Dataset.from_generator(source).map(lambda n: n + 1, num_parallel_calls=2, executor="thread")
+    for _ in ds:
+        received.release()
+    assert late == []
+
+
 class HangsAt:
     """Does not return for some elements; notes each time in a file, in whatever process."""
 

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 from penstock import UNKNOWN_CARDINALITY, Dataset, TensorSpec
+from penstock.ends.run import prepare
+from penstock.engine.run import RunContext
 from penstock.errors import DataLossError, SpecError
+from penstock.readers import generator
 from tests.corners import Yielding, outcomes, values
 
 SECONDS = 30.0
@@ -272,3 +275,15 @@ def test_a_generator_that_gives_just_what_it_had_given_has_ended(tmp_path: Path)
     path.write_text("a\n" * 4)
     elements.load_state_dict(state)
     assert values(elements) == []
+
+
+@pytest.mark.parametrize(("longest_wait", "lengths"), [(0.0, [1, 1, 1, 1]), (SECONDS, [4])])
+def test_a_row_that_has_come_does_not_wait_long_for_the_next(
+    longest_wait: float, lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator, "_LONGEST_WAIT_SECONDS", longest_wait)
+    operator = Dataset.from_generator(lambda: range(4))._node.open(RunContext(prepare))
+    found = []
+    while (block := operator.next_block(9)) is not None:
+        found.append(block.rows)
+    assert found == lengths

@@ -12,6 +12,7 @@ _MOST_RUN_BYTES = 1 << 22
 _RUNS_PER_WORKER = 2  # in the queue and at work: one more than is at work, so that no worker waits for the next
 _QUICK_RUNS_PER_WORKER = 16  # where a run takes so little that it is worth not to wake a thread for each
 _QUICK_SECONDS = 0.0002
+_IDLE_SHARE = 0.05
 _NEW_SHARE = 0.25
 """How much the last of several times counts."""
 
@@ -54,13 +55,23 @@ class Flow:
         """
         return self._pull_seconds * workers * self.runs_per_worker > self._run_seconds
 
+    def is_idle(self) -> bool:
+        """Whether runs take so little beside the source that it costs little to wait for them before it is asked.
+
+        An element that comes from the network once a second is then handed out when it is computed, rather than when
+        the next one has come.
+        """
+        return 0 < self._run_seconds < _IDLE_SHARE * self._pull_seconds
+
     def _set_rows(self, run: Run) -> None:
         """Let the next runs take as long as a hand-over is cheap beside."""
         target = _PROCESS_RUN_SECONDS if self._pace.way == "process" else _THREAD_RUN_SECONDS
         length = self._pace.run_rows
         if not length * self._unit < 2 * run.rows <= 2 * length * self._unit:
             return  # the last ones, or from before runs grew
-        if run.seconds < target / 2 and length < _MOST_RUN_ROWS and run.num_bytes < _MOST_RUN_BYTES:
+        # Nor is any row to wait longer for those that come with it.
+        seconds = max(run.seconds, self._pull_seconds)
+        if seconds < target / 2 and length < _MOST_RUN_ROWS and run.num_bytes < _MOST_RUN_BYTES:
             self._pace.run_rows = 2 * length
-        elif run.seconds > 2 * target and length > 1:
+        elif seconds > 2 * target and length > 1:
             self._pace.run_rows = max(1, length // 2)

@@ -120,6 +120,8 @@ class OrderedOperator:
                 run = self._out.next_done(self._ended)
                 if run is not None:
                     return run
+                if self._unfinished and self._flow.is_idle():
+                    return None
             if not self._has_room():
                 break
             began = time.perf_counter()

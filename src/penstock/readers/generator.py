@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from penstock.columns import SCALAR_DTYPES
 from penstock.ending import end
 from penstock.errors import DataLossError, SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
+from penstock.readers.signatures import declared
 from penstock.record import record
 from penstock.spec import Spec, TensorSpec, spec_of_value
 from penstock.tally import Tally
@@ -32,6 +34,9 @@ _PLAIN = frozenset(
 
 _READY = _PLAIN - {np.ndarray}
 """Those of them that a column takes as they are."""
+
+_LONGEST_WAIT_SECONDS = 0.01
+"""A row does not wait longer for those that come after it in its block."""
 
 _MISSING = object()
 _READY_AS = {kind: SCALAR_DTYPES[kind] for kind in (int, float, bool)}
@@ -88,7 +93,7 @@ def from_generator(
     See also: from_tensor_slices, from_list.
     """
     calls.function("from_generator", "generator", generator)
-    signature = _signature(output_types, output_shapes, output_signature)
+    signature = declared(output_types, output_shapes, output_signature)
     if args is not None and not isinstance(args, (tuple, list)):
         raise TypeError(f"from_generator(): args must be a tuple, but is {args!r}; write args=({args!r},)")
     values = tuple(component(value) for value in args or ())
@@ -137,7 +142,13 @@ class _GeneratorOperator:
 
     def next_block(self, rows: int) -> Block | None:
         # Where Ctrl-C breaks it off, what was yielded before that stays for the next block.
-        self.pour(rows, self._waiting.append)
+        until = perf_counter() + _LONGEST_WAIT_SECONDS
+
+        def put(row: Row) -> bool:
+            self._waiting.append(row)
+            return perf_counter() > until
+
+        self.pour(rows, put)
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return None
@@ -363,37 +374,3 @@ def _may_become(found: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
 def _name(function: Callable[..., Any]) -> str:
     """The function's qualified name, the same in every process."""
     return getattr(function, "__qualname__", None) or type(function).__qualname__
-
-
-def _signature(types: Any, shapes: Any, signature: Any) -> Spec | None:
-    if signature is not None:
-        if types is not None or shapes is not None:
-            raise TypeError("from_generator(): give output_signature, or output_types and output_shapes, not both")
-        leaves, treedef = tree.flatten(signature)
-        for leaf in leaves:
-            if not isinstance(leaf, TensorSpec):
-                raise TypeError(f"from_generator(): output_signature holds {leaf!r}; put a TensorSpec in each place")
-        return Spec(treedef, tuple(leaves))
-    if types is None:
-        if shapes is not None:
-            raise TypeError("from_generator(): output_shapes needs output_types too; or give output_signature")
-        return None
-    dtypes, treedef = tree.flatten(types)
-    if any(isinstance(dtype, list) for dtype in dtypes):
-        raise TypeError("from_generator(): output_types is a list; use a tuple for several components")
-    return Spec(
-        treedef, tuple(TensorSpec(shape, dtype) for dtype, shape in zip(dtypes, _shapes(shapes, treedef), strict=True))
-    )
-
-
-def _shapes(shapes: Any, treedef: tree.Treedef) -> list[Any]:
-    if shapes is None:
-        return [None] * treedef.num_leaves
-    if treedef == tree.LEAF:
-        if not isinstance(shapes, (tuple, list)) or not all(dim is None or isinstance(dim, int) for dim in shapes):
-            raise TypeError(f"from_generator(): output_shapes is {shapes!r}; write a shape such as (None, 3)")
-        return [shapes]
-    found: list[Any] = list(shapes.values()) if isinstance(shapes, dict) else list(shapes)
-    if len(found) != treedef.num_leaves:
-        raise TypeError(f"from_generator(): {len(found)} output_shapes for {treedef.num_leaves} output_types")
-    return found

@@ -70,6 +70,11 @@ class Chain:
 
     steps: tuple[Step, ...]
 
+    @property
+    def has_one_form(self) -> bool:
+        """Whether all datasets that it builds give states of the same form, rather than ones that mean the same."""
+        return True
+
     def __repr__(self) -> str:
         return ".".join(map(repr, self.steps))
 

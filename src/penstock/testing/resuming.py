@@ -40,7 +40,8 @@ def resume(chain: Chain, choose: Choose) -> None:
     again = chain.build()
     resumed = iter(again)
     resumed.load_state_dict(state)
-    assert through_text(resumed.state_dict()) == state, "resume: a state loaded and saved at once is another one"
+    if chain.has_one_form:
+        assert through_text(resumed.state_dict()) == state, "resume: a state loaded and saved at once is another one"
     same(expected[cut:second], observe(resumed, second - cut), f"resume: pass {number} from {cut} to {second}")
     state_after = through_text(resumed.state_dict())
 

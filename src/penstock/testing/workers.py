@@ -32,6 +32,10 @@ class WorkingChain(Chain):
     workers: Workers = (None,)
     choose: Callable[[int, int], int] = field(default=lambda low, high: low, compare=False)
 
+    @property
+    def has_one_form(self) -> bool:
+        return False  # some count elements that were handed over by themselves, some leave that to who reads them
+
     def build(self, calls: Calls | None = None, place: str = "", **changes: Any) -> Dataset[Any]:
         dataset = super().build(calls, place, **changes)
         return type(dataset)(rebuild(dataset._node, self._with_workers))
