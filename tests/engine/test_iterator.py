@@ -235,3 +235,28 @@ def test_a_step_that_raises_stop_iteration_is_not_taken_for_the_end() -> None:
     iterator = iter(Dataset(Stops(Dataset.range(5)._node)))
     with pytest.raises(RuntimeError, match="raised StopIteration"):
         next(iterator)
+
+
+def test_at_the_exit_all_are_closed_though_threads_begin_further_ones() -> None:
+    passes = [iter(Dataset.range(3)) for _ in range(3)]
+    for each in passes:
+        next(each)
+    begun: list[Any] = []
+
+    def begin_another(frame: Any, event: str, _: object) -> Any:
+        """What another thread may do between any two lines of what lists the iterators."""
+        if frame.f_globals["__name__"] in ("weakref", "_weakrefset"):
+            frame.f_trace_lines = True
+            if event == "line":
+                begun.append(iter(Dataset.range(1)))
+                next(begun[-1])
+        return begin_another
+
+    tracer = sys.gettrace()
+    sys.settrace(begin_another)
+    try:
+        iterator._close_all()
+    finally:
+        sys.settrace(tracer)
+    assert begun
+    assert [list(each) for each in passes] == [[], [], []]

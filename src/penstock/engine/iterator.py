@@ -32,7 +32,8 @@ _LONG_BLOCK_SECONDS = 0.001
 _LARGE_BLOCK_BYTES = 1 << 22
 _MOST_ROWS = 1 << 16
 
-_open_iterators: weakref.WeakSet[DatasetIterator[Any]] = weakref.WeakSet()
+_open_iterators: weakref.WeakValueDictionary[int, DatasetIterator[Any]] = weakref.WeakValueDictionary()
+"""By identity: unlike a set of weak references, they can be listed while other threads add to them."""
 _of_parent: list[Operator] = []
 """What ran at a fork: threads, processes and places in files are the parent's, and closing would wait for these."""
 
@@ -191,7 +192,7 @@ class DatasetIterator(Generic[T_co]):
 
     def _adopt(self, operator: Operator) -> None:
         self._operator = operator
-        _open_iterators.add(self)
+        _open_iterators[id(self)] = self
 
     def _let_go(self) -> None:
         """Close the operator; where there is more to come, another one begins at the state before it."""
@@ -336,14 +337,19 @@ def _copy(error: Exception) -> Exception:
     return copied.with_traceback(error.__traceback__)
 
 
+def _all_open() -> list[DatasetIterator[Any]]:
+    iterators = [reference() for reference in _open_iterators.valuerefs()]
+    return [iterator for iterator in iterators if iterator is not None]
+
+
 @atexit.register
 def _close_all() -> None:
-    for iterator in list(_open_iterators):
+    for iterator in _all_open():
         iterator.close()
 
 
 def _leave_operators() -> None:
-    for iterator in list(_open_iterators):
+    for iterator in _all_open():
         iterator.leave_operator()
 
 
