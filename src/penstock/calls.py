@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import sys
+import warnings
 from collections.abc import Iterable
 from itertools import pairwise
 from types import FrameType, TracebackType
@@ -115,6 +116,8 @@ def parallel(
 ) -> Parallel | None:
     """What was asked for about parallel calls; None for one call after another.
 
+    Warns that `deterministic=False` changes nothing without parallel calls; called by the public method itself.
+
     Raises:
         TypeError: `num_parallel_calls` is no whole number, or `deterministic` neither None nor a bool.
         ValueError: `num_parallel_calls` is neither AUTOTUNE (-1) nor positive, there is no such executor, or processes
@@ -130,6 +133,12 @@ def parallel(
             "write num_parallel_calls=AUTOTUNE, or how many"
         )
     if num_parallel_calls is None:
+        if deterministic is False:
+            warnings.warn(
+                f"{method}(): deterministic=False lets parallel results come as they are done, but num_parallel_calls "
+                "is None, so there are none and the order is kept; write num_parallel_calls=AUTOTUNE, or how many",
+                stacklevel=3,
+            )
         return None
     number = count(method, "num_parallel_calls", num_parallel_calls)
     if number != AUTOTUNE:

@@ -47,7 +47,8 @@ def interleave(
         block_length: Consecutive elements of each; 1 by default.
         num_parallel_calls: How many threads open and read datasets ahead, those of the cycle and the next ones to come;
             AUTOTUNE for as many as help. By default all is done in the thread that asks, when it asks.
-        deterministic: False takes elements of whichever open dataset has some ready; else the order is kept.
+        deterministic: False takes elements of whichever open dataset has some ready, with `num_parallel_calls`; else
+            the order is kept.
         purity: "pure", "stateless" or "stateful" overrides what is read from the function's code. With parallel calls,
             a function that may be stateful is called ahead too, but in order and by the thread that asks.
         on_error: As in `map`; for the function, for opening and reading the dataset that it returned, which ends there,

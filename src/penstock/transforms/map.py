@@ -48,7 +48,8 @@ def map_(
         map_func: Gets an element's components as NumPy scalars and arrays, text as `str`.
         num_parallel_calls: How many calls may run at the same time; AUTOTUNE for as many as help. By default they run
             one after another.
-        deterministic: False hands parallel results out as they are done, whatever the order; else it is kept.
+        deterministic: False hands parallel results out as they are done, whatever the order; else it is kept. Without
+            `num_parallel_calls` it is kept in any case, and False warns of that.
         executor: "thread", "process" or "auto": threads where the function lets go of the GIL, processes where it does
             not, by measurement on the first elements; `explain()` says which and why. Functions travel to processes by
             cloudpickle, elements through shared memory.
