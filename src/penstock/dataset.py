@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any, Generic, TypeVar
 
 from penstock import ends
@@ -152,3 +153,15 @@ class Dataset(Generic[T_co]):
 
     def __bool__(self) -> bool:
         return True
+
+
+def _name_as_written() -> None:
+    """Let errors, `help` and pickles call each method what users write, whatever its function is called."""
+    for name, member in vars(Dataset).items():
+        function = getattr(member, "__func__", member)
+        if isinstance(function, FunctionType):
+            function.__name__, function.__qualname__ = name, f"Dataset.{name}"
+            function.__module__ = __name__
+
+
+_name_as_written()
