@@ -21,18 +21,25 @@ class WorkPace:
         why: The reason, in a few words.
         run_rows: How many elements are handed to a worker at once.
         workers: How many worked at the same time when AUTOTUNE was last content.
+        refusal: Why no process could be started, as long as nobody has been told.
     """
 
-    __slots__ = ("run_rows", "way", "why", "workers")
+    __slots__ = ("refusal", "run_rows", "way", "why", "workers")
 
     def __init__(self) -> None:
         self.way = ""
         self.why = ""
         self.run_rows = 1
         self.workers = 1
+        self.refusal = ""
 
     def __reduce__(self) -> Any:
         return WorkPace, ()
+
+    def go_on_in_threads(self, refusal: BaseException) -> None:
+        """Give up the processes that measuring had chosen, since none can be started."""
+        if self.way != "thread":
+            self.way, self.why, self.refusal = "thread", "no worker process could be started", str(refusal)
 
 
 @record(eq=True)

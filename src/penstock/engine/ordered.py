@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -84,7 +85,14 @@ class OrderedOperator:
         # A thread that was given up may yet return, and write into a batch that is long the user's.
         may_land = joined_rows and is_row_by_row and settings.deterministic and not self._patience.is_limited
         self._landing = Landing(joined_rows, context.allocate) if may_land else None
-        self._remote = Remote(step, unit, self._patience, in_order=settings.deterministic, is_early=not self._pace.way)
+        self._remote = Remote(
+            step,
+            unit,
+            self._patience,
+            in_order=settings.deterministic,
+            is_early=not self._pace.way,
+            pace=None if settings.executor == "process" else settings.pace,
+        )
         self._has_started = has_started or self._remote.has_started
 
     def next_block(self, rows: int) -> Block | None:
@@ -266,6 +274,18 @@ class OrderedOperator:
                 self._tuner.await_processes()
             else:
                 self._flow.observe(run)
+        if self._pace.refusal:
+            self._tell_of_refusal()
+
+    def _tell_of_refusal(self) -> None:
+        # Not by the thread that met it: where warnings are errors, this one would cost its rows.
+        refusal, self._pace.refusal = self._pace.refusal, ""
+        warnings.warn(
+            f"{self._step.signature()}: calls go on in threads, where they hold each other up, for executor='auto' had "
+            f"chosen processes, but {refusal}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
     def queue_statistics(self) -> QueueStatistics:
         """How far ahead the workers are."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from penstock.block import Block, all_errors, concatenate
 from penstock.node import Epochs, Indices, Step
+from penstock.parallel import WorkPace
 
 if TYPE_CHECKING:
     from penstock.engine.patience import Patience
@@ -61,6 +62,7 @@ class Remote:
         in_order: Whether the first result of a function is that of the first run, and not that which comes first.
         is_early: Whether nothing was computed before, so that a thread that can do without a process does so for as
             long as one takes to start: what is done sooner is better done without.
+        pace: Goes on in threads where no process can be started; that is an error if not given.
     """
 
     def __init__(
@@ -71,12 +73,14 @@ class Remote:
         *,
         in_order: bool = True,
         is_early: bool = False,
+        pace: WorkPace | None = None,
     ) -> None:
         self._step = step
         self._unit = unit
         self._patience = patience if patience is not None and patience.is_limited else None
         self._workers: dict[int, ProcessWorker] = {}
         self._starts_from = time.monotonic() + (_STARTING_SECONDS if is_early else 0.0)
+        self._pace = pace
         self._is_closed = False
         self._runs = itertools.count()
         self._first_is_back = threading.Event()
@@ -86,7 +90,10 @@ class Remote:
         """Let so many processes start now, which the first calls will need."""
         from penstock.engine import processes
 
-        processes.start_ahead(count)
+        try:
+            processes.start_ahead(count)
+        except RuntimeError as refusal:
+            self._go_on_without(refusal)
 
     def has_started(self) -> bool:
         """Whether the process of the calling thread has, so that a call begins at once; for who could do without."""
@@ -95,11 +102,34 @@ class Remote:
                 return False
             from penstock.engine import processes
 
-            worker = processes.borrow_unless_many_start()
+            try:
+                worker = processes.borrow_unless_many_start()
+            except RuntimeError as refusal:
+                self._go_on_without(refusal)
+                return False
             if worker is None:
                 return False
             self._take(worker)
-        return self._worker().is_ready()
+        return self._has_begun(self._worker())
+
+    def _has_begun(self, worker: ProcessWorker) -> bool:
+        from penstock.errors import WorkerDied
+
+        if not worker.is_ready():
+            return False
+        if not self._is_closed:  # what was ended by `kill` is to fail
+            try:
+                worker.begin()
+            except WorkerDied as refusal:
+                del self._workers[threading.get_ident()]
+                self._go_on_without(refusal)
+                return False
+        return True
+
+    def _go_on_without(self, refusal: Exception) -> None:
+        if self._pace is None or self._is_closed:
+            raise refusal
+        self._pace.go_on_in_threads(refusal)
 
     def apply(
         self,

@@ -120,7 +120,8 @@ class RunContext:
             return step.apply(block, self, epochs, indices)
         remote = self._remotes.get(id(step))
         if remote is None:
-            made = Remote(step, patience=self._patience, in_order=settings.deterministic)
+            pace = None if settings.executor == "process" else settings.pace
+            made = Remote(step, patience=self._patience, in_order=settings.deterministic, pace=pace)
             remote = self._remotes.setdefault(id(step), made)
         # Nobody asked for processes in particular: until they have started, threads do what they can.
         meanwhile = None if settings.executor == "process" else partial(step.apply, block, self, epochs, indices)

@@ -69,6 +69,17 @@ class ProcessWorker:
         except (OSError, ValueError):  # closed in this moment
             return False
 
+    def begin(self) -> None:
+        """Wait until it has started.
+
+        Raises:
+            WorkerDied: It ended before.
+        """
+        try:
+            self._await_start()
+        except (EOFError, OSError):
+            raise self.death("no worker process can be started") from None
+
     def load(self, step: Step) -> None:
         """Let the process have `step`, so that a call takes no longer than what it calls.
 
@@ -218,7 +229,9 @@ class ProcessWorker:
         except ValueError:
             cause = f"signal {-code}"
         return WorkerDied(
-            f"{name}: worker process {self.pid} was ended by {cause} while it computed{_HINTS.get(cause, '')}", cause
+            f"{name}: worker process {self.pid} was ended by {cause} while it "
+            f"{'computed' if self._is_ready else 'started'}{_HINTS.get(cause, '')}",
+            cause,
         )
 
     def rest(self) -> bool:
