@@ -22,7 +22,7 @@ from penstock.columns import (
     Varlen,
 )
 from penstock.errors import SpecError
-from penstock.spec import DType, array_of_list
+from penstock.spec import DType, array_of_like, array_of_list, is_array_like
 
 Allocate = Callable[[tuple[int, ...], "np.dtype[Any]"], "NDArray[Any]"]
 """Makes memory for an array of a shape and dtype, not cleared."""
@@ -52,7 +52,8 @@ def column_from_rows(rows: list[Any]) -> Column:
 
 
 def component(value: Any) -> Any:
-    """What a component becomes: arrays and scalars of NumPy, text and bytes stay; numbers and lists become those.
+    """What a component becomes: arrays and scalars of NumPy, text and bytes stay; numbers, lists and array-likes become
+    those, and all else stays an object.
 
     Raises:
         ValueError: A list is not rectangular.
@@ -71,10 +72,14 @@ def component(value: Any) -> Any:
         raise SpecError(f"a {kind.__name__} is no component; use an array, a number, text, or a tuple or dict of them")
     if isinstance(value, (bool, int, float, complex)) or (hasattr(value, "__array__") and hasattr(value, "dtype")):
         array = np.asarray(value)
-        if array.dtype.kind in "US":
-            array = array.astype(object)
-        return array if array.ndim else array[()]
-    return value
+    elif is_array_like(value):
+        array = array_of_like(value)
+        array = array.copy() if array.flags.writeable else array  # a buffer may be filled anew for the next element
+    else:
+        return value
+    if array.dtype.kind in "UST":
+        array = array.astype(object)
+    return array if array.ndim else array[()]
 
 
 def is_masked(kind: type) -> bool:

@@ -16,6 +16,11 @@ _NOT_RECTANGULAR = (
     "pad its rows, or use from_list() with an entry for each element"
 )
 
+_NO_ARRAY_LIKES = (np.ndarray, np.generic, int, float, complex, str, bytes, list, tuple, dict)
+"""Arrays themselves, text, which has a buffer too, and what is met often and is told apart sooner so."""
+
+_MAKE_ARRAYS = (np.ndarray, np.generic, int, float, complex, list, tuple)
+
 Shape = tuple[int | None, ...]
 DType = np.dtype[Any] | type
 
@@ -95,12 +100,40 @@ def spec_of_value(value: Any) -> TensorSpec:
         return TensorSpec((), str if isinstance(value, str) else bytes)
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind != "O":
         return TensorSpec(value.shape, value.dtype)
-    if isinstance(value, (bool, int, float, complex, list)) or hasattr(value, "__array__"):
-        array = array_of_list(value) if isinstance(value, list) else np.asarray(value)
-        return TensorSpec(array.shape, _object_dtype(array))
     if isinstance(value, np.ndarray):
         return TensorSpec(value.shape, _object_dtype(value))
+    if isinstance(value, (np.generic, int, float, complex, list)) or is_array_like(value):
+        array = array_of_list(value) if isinstance(value, list) else array_of_like(value)
+        return TensorSpec(array.shape, _object_dtype(array))
     return TensorSpec((), object)
+
+
+def is_array_like(value: Any) -> bool:
+    """Whether a value stands for an array, though it is none: it says so to NumPy, has a buffer, or is a `range`.
+
+    >>> [is_array_like(value) for value in (range(3), bytearray(b"ab"), b"ab", 1, object())]
+    [True, True, False, False, False]
+
+    Tables do not, which would lose the names of their columns.
+    """
+    if isinstance(value, _NO_ARRAY_LIKES):
+        return False
+    if isinstance(value, range):
+        return True
+    kind = type(value)
+    # Of the class, for an image of Pillow makes all of its pixels where it is asked for the attribute.
+    if hasattr(value, "__array__") or hasattr(kind, "__array_interface__") or hasattr(kind, "__array_struct__"):
+        return not hasattr(value, "columns")
+    try:
+        with memoryview(value):
+            return True
+    except (TypeError, ValueError, BufferError):  # it has none, or no longer
+        return False
+
+
+def array_of_like(value: Any) -> np.ndarray[Any, Any]:
+    """The array that an array-like, or a number, stands for; over its memory where that can be."""
+    return np.arange(value.start, value.stop, value.step) if isinstance(value, range) else np.asarray(value)
 
 
 def array_of_list(value: list[Any]) -> np.ndarray[Any, Any]:
@@ -122,7 +155,7 @@ def array_of_list(value: list[Any]) -> np.ndarray[Any, Any]:
         )
     if isinstance(first, (str, bytes)):
         return _array_of_text(value)
-    if not isinstance(first, (int, float, complex, list, tuple)) and not hasattr(first, "__array__"):
+    if not isinstance(first, _MAKE_ARRAYS) and not is_array_like(first):
         # One by one, since NumPy looks into all that has a length: datasets too.
         array = np.empty(len(value), object)
         array[:] = value

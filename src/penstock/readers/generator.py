@@ -18,7 +18,7 @@ from penstock.errors import DataLossError, SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
 from penstock.readers.signatures import declared
 from penstock.record import record
-from penstock.spec import Spec, TensorSpec, spec_of_value
+from penstock.spec import Spec, TensorSpec, is_array_like, spec_of_value
 from penstock.tally import Tally
 
 if TYPE_CHECKING:
@@ -354,7 +354,7 @@ def _fit(value: Any, spec: TensorSpec, name: str) -> Any:
     if isinstance(dtype, type):
         found = component(value)
     else:
-        raw = np.asarray(value)
+        raw = np.asarray(component(value) if is_array_like(value) else value)
         if raw.dtype != dtype and not _may_become(raw.dtype, dtype):
             raise SpecError(f"from_generator(): component{name} is {raw.dtype}, but output_signature says {dtype}")
         found = raw.astype(dtype, copy=False)[()]

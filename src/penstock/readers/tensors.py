@@ -19,7 +19,7 @@ from penstock.columns import (
 from penstock.errors import SpecError
 from penstock.node import Indices, Source
 from penstock.record import record
-from penstock.spec import Spec, TensorSpec, array_of_list, spec_of_value, unify
+from penstock.spec import Spec, TensorSpec, array_of_like, array_of_list, spec_of_value, unify
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -190,7 +190,7 @@ def _column(leaf: Any, name: str) -> Column:
     if is_masked(type(leaf)):
         raise ValueError(f"from_tensor_slices(): {name} is a masked array; say what stands there with .filled(value)")
     try:
-        array = array_of_list(leaf) if isinstance(leaf, list) else np.asarray(leaf)
+        array = array_of_list(leaf) if isinstance(leaf, list) else array_of_like(leaf)
     except ValueError as error:
         raise ValueError(f"from_tensor_slices(): {name}: {error}") from None
     if array.ndim == 0:

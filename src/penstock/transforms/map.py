@@ -40,9 +40,10 @@ def map_(
     >>> [int(n) for n in ds]
     [13, 24]
 
-    An element that is exactly a tuple is passed as several arguments; a list that is returned counts as a tuple. The
-    function may write into its arguments: they are its own. A function that only does arithmetic with NumPy runs on
-    whole blocks where that gives the same bits; `explain()` says whether it does, and if not, why.
+    An element that is exactly a tuple is passed as several arguments; a list that is returned counts as a tuple, and
+    what stands for an array (an image of Pillow, a buffer, a `range`) becomes that array. The function may write into
+    its arguments: they are its own. A function that only does arithmetic with NumPy runs on whole blocks where that
+    gives the same bits; `explain()` says whether it does, and if not, why.
 
     Args:
         map_func: Gets an element's components as NumPy scalars and arrays, text as `str`.

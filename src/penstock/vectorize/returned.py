@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock import tree
+from penstock.building import component
+from penstock.spec import is_array_like
 
 _RESULTS_WATCHED = 64
 # What most tuples hold; they need not be taken apart with care (bench_resume.py).
@@ -42,12 +44,19 @@ class ReturnedMemory:
         elif isinstance(result, (tuple, dict)) or hasattr(result, "__dict__"):
             leaves, treedef = tree.flatten(result)
             result = tree.unflatten(treedef, map(self._kept, leaves))
+        else:
+            result = self._kept(result)
         if self.is_trusted:
             self._owners.clear()
         return result
 
     def _kept(self, value: Any) -> Any:
-        if not isinstance(value, np.ndarray) or not value.flags.writeable:
+        if not isinstance(value, np.ndarray):
+            if type(value) in _ITEMS or hasattr(value, "dtype") or not is_array_like(value):
+                return value
+            self._comes_again = True  # what it is over cannot be told from it: an object is easily filled anew
+            return component(value)
+        if not value.flags.writeable:
             return value
         if not self._comes_again:
             self._watch(value)
