@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penstock import Dataset
+from penstock import Dataset, tree
 from tests.corners import Counting, values
 
 Rows = np.ndarray[Any, np.dtype[np.float64]]
@@ -236,3 +236,34 @@ def test_a_function_may_fill_buffers_of_its_own_again_and_again(count: int) -> N
     assert rows == expected
     (batch,) = list(ds.batch(200))
     assert (batch["b"] if count == 3 else batch).tolist() == expected
+
+
+IN_LISTS: dict[str, Any] = {
+    "list": lambda buffer, n: [buffer, n],
+    "list in a tuple": lambda buffer, n: ([buffer, buffer], n),
+    "list in a dict": lambda buffer, n: {"b": [[buffer], [buffer]]},
+}
+
+
+@pytest.mark.parametrize("form", IN_LISTS)
+def test_buffers_in_lists_may_be_filled_again_too(form: str) -> None:
+    buffer = np.zeros(2)
+
+    def fill(n: Any) -> Any:
+        buffer[:] = n
+        return IN_LISTS[form](buffer, n)
+
+    (batch,) = Dataset.range(200).map(fill).batch(200)
+    filled = tree.flatten(batch)[0][0]
+    assert filled.reshape(200, -1)[:, 0].tolist() == list(range(200))
+
+
+def test_so_may_the_list_itself() -> None:
+    numbers = [0, 0]
+
+    def fill(n: Any) -> Any:
+        numbers[0] = int(n)
+        return {"numbers": numbers}
+
+    (batch,) = Dataset.range(200).map(fill).batch(200)
+    assert batch["numbers"][:, 0].tolist() == list(range(200))

@@ -15,6 +15,7 @@ from penstock.spec import is_array_like
 _RESULTS_WATCHED = 64
 # What most tuples hold; they need not be taken apart with care (bench_resume.py).
 _ITEMS = frozenset([np.ndarray, np.int64, np.int32, np.uint8, np.float32, np.float64, np.bool_, int, float, bool, str])
+_NUMBERS = _ITEMS - {np.ndarray}
 
 
 class ReturnedMemory:
@@ -26,6 +27,7 @@ class ReturnedMemory:
 
     def __init__(self) -> None:
         self._owners: dict[int, weakref.ref[NDArray[Any]]] = {}
+        self._lists: dict[int, list[Any]] = {}
         self._results_seen = 0
         self._comes_again = False
 
@@ -48,9 +50,12 @@ class ReturnedMemory:
             result = self._kept(result)
         if self.is_trusted:
             self._owners.clear()
+            self._lists.clear()
         return result
 
     def _kept(self, value: Any) -> Any:
+        if type(value) is list:
+            return self._kept_list(value)
         if not isinstance(value, np.ndarray):
             if type(value) in _ITEMS or hasattr(value, "dtype") or not is_array_like(value):
                 return value
@@ -61,6 +66,12 @@ class ReturnedMemory:
         if not self._comes_again:
             self._watch(value)
         return value.copy()
+
+    def _kept_list(self, items: list[Any]) -> list[Any]:
+        if not self._comes_again:
+            self._comes_again = id(items) in self._lists
+            self._lists[id(items)] = items  # itself, so that no other list gets its identity
+        return list(items) if _NUMBERS.issuperset(map(type, items)) else [self._kept(item) for item in items]
 
     def _watch(self, array: NDArray[Any]) -> None:
         owner = array.base if isinstance(array.base, np.ndarray) else array
