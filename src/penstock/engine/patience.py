@@ -29,9 +29,10 @@ class AtWork:
             of those before.
         kill: Ends the process that computes; None where the thread itself does.
         is_late: Whether it took too long: its process was killed, or the rest is another's.
+        lock: Held by the thread while it notes that it is done, and by whoever finds it late.
     """
 
-    __slots__ = ("began", "block", "done", "is_late", "kill", "rows", "since")
+    __slots__ = ("began", "block", "done", "is_late", "kill", "lock", "rows", "since")
 
     def __init__(self, rows: int, kill: Callable[[], None] | None = None) -> None:
         self.since = self.began = time.perf_counter()
@@ -40,6 +41,7 @@ class AtWork:
         self.done: list[Block] = []
         self.kill = kill
         self.is_late = False
+        self.lock = threading.Lock()
 
     def wait(self, wait: Callable[[], object]) -> None:
         """Wait for what other threads are at, which takes none of the time of this one."""
@@ -81,11 +83,11 @@ class Patience:
         for start in range(0, block.rows, self._unit):
             stop = min(start + self._unit, block.rows)
             result = apply(block.slice(start, stop), first + skipped + start)
-            # In this order: whoever sees that too much time has passed sees all rows that were computed before.
-            at.began = time.perf_counter()
-            if at.is_late:
-                return result  # which nobody looks at; the rows after it are another's
-            done.append(result)
+            with at.lock:
+                if at.is_late:
+                    return result  # which nobody looks at; the rows after it are another's
+                at.began = time.perf_counter()
+                done.append(result)
         return concatenate(done)
 
     @contextmanager
@@ -100,7 +102,8 @@ class Patience:
         try:
             yield now
         finally:
-            self._at_work[thread] = AtWork(rows)
+            with now.lock:
+                self._at_work[thread] = AtWork(rows)
 
     def seconds_left(self, runs: Iterable[Run]) -> float:
         """How long to wait at most before asking `overdue` again."""
@@ -135,10 +138,11 @@ class Patience:
         at = self._at(run)
         if at is None or at.kill is None:
             return False
-        if time.perf_counter() <= self._deadline_of(at):
-            return True  # by now it has come back, and its thread is at something else
-        at.is_late, at.began = True, float("inf")
-        at.kill()
+        with at.lock:
+            if time.perf_counter() <= self._deadline_of(at) or self._at_work.get(run.thread) is not at:
+                return True  # by now it has come back, and its thread is at something else
+            at.is_late, at.began = True, float("inf")
+            at.kill()
         return True
 
     def given_up(self, run: Run) -> Run | None:
@@ -147,14 +151,13 @@ class Patience:
         It has an error in the row that the thread is at, and those after it still to be computed. Where rows are not
         computed one after another, the error stands in all of them.
         """
-        at = self._at(run)
-        done = [] if at is None else list(at.done)
-        if time.perf_counter() <= self._deadline(run):
-            return None
-        if at is not None:
-            at.is_late = True
+        at = self._at(run) or AtWork(run.rows)
+        with at.lock:
+            if time.perf_counter() <= self._deadline(run):
+                return None
+            at.is_late, done = True, list(at.done)
         found = Run(run.first, None, run.rows, run.before, run.skip)
-        if at is None or at.block is None:
+        if at.block is None:
             found.result = all_errors(self.error(run.first, run.rows), run.rows)
             return found
         start = len(done) * self._unit
