@@ -306,6 +306,27 @@ def generates(x: Any) -> Any:
     yield x
 
 
+EXIT = SystemExit(2)
+
+
+def exits(x: Any) -> Any:
+    if x > 3:
+        raise SystemExit(1)
+    return x
+
+
+def exits_without_a_call(x: Any) -> Any:
+    if x > 3:
+        raise KeyboardInterrupt
+    return x
+
+
+def exits_with_an_object(x: Any) -> Any:
+    if x > 3:
+        raise EXIT from None
+    return x
+
+
 STATEFUL: list[tuple[Callable[..., Any], str]] = [
     (prints, "prints"),
     (hidden, "prints"),
@@ -320,6 +341,10 @@ STATEFUL: list[tuple[Callable[..., Any], str]] = [
     (writes_through_method, "outside the function"),
     (writes_file, "opens a file for writing"),
     (generates, "generator"),
+    (exits, "raises SystemExit"),
+    (exits_without_a_call, "raises KeyboardInterrupt"),
+    (exits_with_an_object, "raises SystemExit"),
+    (lambda x: exits(x), "raises SystemExit"),
     (appends_to_default, "`seen`, a list"),
     (lambda x: LIST.append(x), "`LIST`, a list"),
     (lambda x: x + LIST[0], "`LIST`, a list"),

@@ -183,6 +183,8 @@ def home_of(function: Any) -> tuple[str, str]:
 def blame(function: Any) -> str:
     """One clause that says why calling `function` is not pure."""
     module, name = home_of(function)
+    if ends_more_than_a_row(function):
+        return f"raises {name}, which ends more than one element"
     if function is print:
         return "prints"
     if function is input:
@@ -195,6 +197,12 @@ def blame(function: Any) -> str:
             return f"{why} with {home}.{name}()"
     shown = name if module in ("", "builtins") else f"{module}.{name}"
     return f"calls {shown}(), which is not known to be free of effects"
+
+
+def ends_more_than_a_row(value: Any) -> bool:
+    """Whether it is an exception that is no error, such as SystemExit, or a class of such."""
+    kind = value if isinstance(value, type) else type(value)
+    return issubclass(kind, BaseException) and not issubclass(kind, Exception)
 
 
 def is_random_generator(value: Any) -> bool:
@@ -225,7 +233,7 @@ def _effect_of_type(cls: type) -> Effect | None:
         return Effect.FRESH
     if cls.__module__ == "builtins":
         if issubclass(cls, BaseException):
-            return Effect.FRESH
+            return None if ends_more_than_a_row(cls) else Effect.FRESH
         return Effect.READS if cls is type else _among(cls.__name__, _FRESH_BUILTINS, _ALIAS_BUILTINS)
     if cls.__module__ == "numpy" and cls.__name__ in ("iinfo", "finfo"):
         return Effect.FRESH

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import sys
 
+from penstock.vectorize.allowed import blame, ends_more_than_a_row
 from penstock.vectorize.bytecode import (
     FRESH,
     MADE,
@@ -149,6 +150,10 @@ def _jump_or_pop(frame: Frame, instruction: dis.Instruction, state: State) -> Ta
 
 @handles("RAISE_VARARGS", "RERAISE")
 def _raise(frame: Frame, instruction: dis.Instruction, state: State) -> Targets:
+    if instruction.opname == "RAISE_VARARGS" and instruction.arg:
+        raised = state.stack[-instruction.arg].known
+        if ends_more_than_a_row(raised):
+            raise Stateful(blame(raised if isinstance(raised, type) else type(raised)))
     return []
 
 
