@@ -38,3 +38,35 @@ def test_a_function_that_might_exit_is_not_tried_out() -> None:
 
 def test_one_after_another() -> None:
     assert before_the_exit(Dataset.range(10).map(exits_at(6))) == [0, 10, 20, 30, 40, 50]
+
+
+SOURCES: dict[str, Any] = {
+    "by index": lambda: Dataset.range(10),
+    "as a stream": lambda: Dataset.from_generator(lambda: iter(range(10))),
+}
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.parametrize("source", SOURCES)
+def test_rows_that_a_worker_was_given_together_come_as_far_as_the_exit(source: str, executor: str) -> None:
+    for run_rows in (1, 4, 8):
+        ds = SOURCES[source]().map(exits_at(6), num_parallel_calls=2, executor=executor)
+        ds._node.settings.pace.run_rows = run_rows
+        assert before_the_exit(ds) == [0, 10, 20, 30, 40, 50]
+
+
+def test_an_exit_that_comes_once_is_not_lost() -> None:
+    pending = [5]
+
+    def exits_once(n: Any) -> Any:
+        if n in pending:
+            pending.clear()
+            raise SystemExit
+        return n
+
+    ds = Dataset.range(8).map(exits_once, num_parallel_calls=1, executor="thread")
+    ds._node.settings.pace.run_rows = 8  # type: ignore[attr-defined]
+    found: list[int] = []
+    with ds.iterator() as iterator, pytest.raises(SystemExit):
+        found.extend(map(int, iterator))
+    assert found == list(range(8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import warnings
@@ -11,7 +12,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from penstock.block import Block
+from penstock.block import Block, concatenate
 from penstock.engine import threads
 from penstock.node import State
 
@@ -27,7 +28,8 @@ class Run:
         before: The source's state before them.
         block: The rows; None once they have been worked on.
         skip: Rows of the result that were handed out before the state that this run was pulled from.
-        result: The step's rows, once `is_done`, or else `error`, which did not stand in a row; `num_bytes` of it.
+        result: The step's rows, once `is_done`, and after them, or instead, `error`, which did not stand in a row;
+            `num_bytes` of it.
         began, seconds, cpu_seconds: When a worker took it, for how long, and how long that thread computed.
         starved_seconds: How long that thread would have computed, but had no core, where somebody looked.
         thread: The identifier of that thread.
@@ -56,8 +58,14 @@ class Run:
         self.starved_seconds = 0.0
         self.is_makeshift = False
 
-    def work(self, apply: Callable[[Block, int], Block]) -> None:
-        """Let `apply` make the result, in this thread."""
+    def work(self, apply: Callable[[Block, int], Block], unit: int = 0) -> None:
+        """Let `apply` make the result, in this thread.
+
+        Args:
+            apply: Makes the rows of a block, and gets the index of its first one.
+            unit: Where it raises what is no error, such as SystemExit, so many rows are computed anew at a time, to
+                have those before; 0 for none.
+        """
         self.thread = threading.get_ident()
         self.began = time.perf_counter()
         computed = time.thread_time()
@@ -67,8 +75,18 @@ class Run:
             self.result = apply(block, self.first)
         except BaseException as error:
             self.error = error
+            if unit and block is not None and not isinstance(error, Exception):
+                self.result = self._rows_before_it(apply, block, unit)
         self.seconds = time.perf_counter() - self.began
         self.cpu_seconds += time.thread_time() - computed
+
+    def _rows_before_it(self, apply: Callable[[Block, int], Block], block: Block, unit: int) -> Block | None:
+        done: list[Block] = []
+        with contextlib.suppress(BaseException):  # it is known, and comes after them
+            for start in range(0, block.rows, unit):
+                stop = min(start + unit, block.rows)
+                done.append(apply(block.slice(start, stop), self.first + start))
+        return concatenate(done) if done else None
 
 
 class Crew:

@@ -200,7 +200,9 @@ class OrderedOperator:
         """Called in a thread of the crew."""
         is_apart = self._pace.way == "process"
         apply = partial(self._apply_apart, run) if is_apart else self._apply_in_thread
-        run.work(apply if self._landing is None else partial(self._land, apply))
+        # Where a row may take only so long, whoever gives the run up counts what is done of it.
+        unit = 0 if self._patience.is_limited else self._unit
+        run.work(apply if self._landing is None else partial(self._land, apply), unit)
         if is_apart:
             run.cpu_seconds = run.seconds  # what the process computed counts as computing
         if self._tuner.is_open:

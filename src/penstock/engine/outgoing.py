@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from penstock.block import Block
 from penstock.engine.crew import Run
@@ -110,12 +110,9 @@ class Outgoing:
 
     def hand_out(self, run: Run, rows: int) -> Block | None:
         """Up to `rows` rows of a run; None where it has no more."""
-        if run.error is not None:
-            error, run.error = run.error, None
-            self._drop(run)
-            raise error
         result = run.result
-        assert result is not None
+        if result is None:
+            self._raise_error_of(run)
         if run is not self._current:
             self._current, self._taken = run, max(self._taken, run.skip)
             if self._order:
@@ -125,12 +122,20 @@ class Outgoing:
                     log.append([run.first, run.rows])
         start = self._taken
         if start >= result.rows:
+            if run.error is not None:
+                self._raise_error_of(run)
             self._drop(run, self._taken - result.rows)
             return None
         self._taken = stop = min(result.rows, start + rows)
-        if stop == result.rows:
+        if stop == result.rows and run.error is None:
             self._drop(run)
         return result.slice(start, stop)
+
+    def _raise_error_of(self, run: Run) -> NoReturn:
+        error, run.error = run.error, None
+        assert error is not None
+        self._drop(run)
+        raise error
 
     def _drop(self, run: Run, taken: int = 0) -> None:
         """Forget a run that was handed over; `taken` rows of the next one were too."""
