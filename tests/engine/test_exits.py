@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -70,3 +71,15 @@ def test_an_exit_that_comes_once_is_not_lost() -> None:
     with ds.iterator() as iterator, pytest.raises(SystemExit):
         found.extend(map(int, iterator))
     assert found == list(range(8))
+
+
+@pytest.mark.parametrize("num_parallel_calls", [None, 2])
+def test_rows_of_all_datasets_in_turn_come_as_far_as_the_exit(num_parallel_calls: int | None) -> None:
+    def generate() -> Iterator[int]:
+        yield from range(5)
+        raise SystemExit
+
+    ds = Dataset.range(2).interleave(
+        lambda _: Dataset.from_generator(generate), cycle_length=2, num_parallel_calls=num_parallel_calls
+    )
+    assert before_the_exit(ds) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]

@@ -24,6 +24,10 @@ class AheadSlot(Slot):
     def is_ready(self) -> bool:
         return self._block is not None or bool(self.line.ready)
 
+    @property
+    def is_broken(self) -> bool:
+        return self._block is None and self.line.is_broken
+
     def look(self, wanted: int, useful: int) -> Rows | None:
         if self._block is None:
             if self.line.has_rows:

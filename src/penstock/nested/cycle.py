@@ -176,6 +176,8 @@ class CycleOperator:
             if pieces.rows:
                 return False
             slot = self._await(slot)
+        if slot.is_broken and pieces.rows:
+            return False  # what was taken of other datasets before it comes first
         share = min(wanted, 1 + wanted // len(self._slots))
         wanted = min(wanted, self._block_length - self._in_block)
         block = slot.look(wanted, share)

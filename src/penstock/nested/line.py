@@ -62,6 +62,11 @@ class Line:
         """Whether rows are ready, rather than nothing, the end, or what broke."""
         return bool(self.ready) and self.ready[0] is not None and not isinstance(self.ready[0], Broken)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether what broke is all that is ready."""
+        return bool(self.ready) and isinstance(self.ready[0], Broken)
+
     def take_ready(self) -> Rows | None:
         """The rows that are ready, or the next block of them; None for the end.
 

@@ -31,6 +31,11 @@ class Slot:
         """Whether `look` need not wait for a thread."""
         return True
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether `look` will raise what a thread met."""
+        return False
+
     def look(self, wanted: int, useful: int) -> Rows | None:
         """Rows with those from `taken` on, None at the end.
 
