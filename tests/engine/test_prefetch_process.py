@@ -298,13 +298,17 @@ PROGRAM = textwrap.dedent(
     import os, threading
     from penstock import Dataset
 
-    def work(n):
+    def tell(n):
         os.write(1, b"%d\\n" % os.getpid())
-        if n == 4:
+        return n
+
+    def work(n):
+        if tell(n) == 4:
             threading.Event().wait()
         return n
 
-    ds = Dataset.range(9).map(work).map(lambda n: work(n), num_parallel_calls=1, executor="process")
+    # The inner process alone blocks: a thread that is inside `tell` hands out no results.
+    ds = Dataset.range(9).map(tell).map(work, num_parallel_calls=1, executor="process")
     iterator = iter(ds.prefetch(9, executor="process"))
     """
 )
