@@ -327,6 +327,79 @@ def exits_with_an_object(x: Any) -> Any:
     return x
 
 
+class Parent:
+    def scaled(self, x: Any) -> Any:
+        return x * 2
+
+
+class Child(Parent):
+    def scaled(self, x: Any) -> Any:
+        return super().scaled(x)
+
+
+class Countdown:
+    """Counts each time that it is asked for anything."""
+
+    left = 9
+
+    def __index__(self) -> int:
+        self.left -= 1
+        return self.left
+
+    def __len__(self) -> int:
+        return self.__index__()
+
+    def __pos__(self) -> int:
+        return self.__index__()
+
+    def __format__(self, spec: str) -> str:
+        return str(self.__index__())
+
+
+COUNTDOWN = Countdown()
+
+
+def formats_for_nothing(x: Any) -> Any:
+    text = f"{COUNTDOWN}"
+    assert text
+    return x
+
+
+def positive_for_nothing(x: Any) -> Any:
+    number = +COUNTDOWN
+    assert number
+    return x
+
+
+def assigns_at(x: Any) -> Any:
+    x = x.copy()
+    x[COUNTDOWN] = 0
+    return x
+
+
+def assigns_up_to(x: Any) -> Any:
+    x = x.copy()
+    x[:COUNTDOWN] = 0
+    return x
+
+
+def loops_while(x: Any) -> Any:
+    while COUNTDOWN:
+        x = x + 1
+    return x
+
+
+USES_OF_COUNTDOWN: list[Callable[..., Any]] = [
+    formats_for_nothing,
+    positive_for_nothing,
+    assigns_at,
+    assigns_up_to,
+    loops_while,
+    lambda x: x if COUNTDOWN else -x,
+    lambda x: x if COUNTDOWN and x.size else -x,
+]
+
+
 STATEFUL: list[tuple[Callable[..., Any], str]] = [
     (prints, "prints"),
     (hidden, "prints"),
@@ -374,6 +447,8 @@ STATEFUL: list[tuple[Callable[..., Any], str]] = [
     (lambda x: undefined_name(x), "undefined_name"),  # type: ignore[name-defined]  # noqa: F821
     (print, "prints"),
     (lambda x: cached_print(x), "prints"),
+    (Child().scaled, "calls super()"),
+    *((function, "captured Countdown") for function in USES_OF_COUNTDOWN),
 ]
 
 

@@ -214,6 +214,8 @@ def _store_item(frame: Frame, instruction: dis.Instruction, state: State) -> Tar
     taken = pop(state, count)
     owner = taken[0] if instruction.opname == "DELETE_SUBSCR" else taken[1]
     stored = [] if instruction.opname == "DELETE_SUBSCR" else [taken[0]]
+    for index in taken[len(stored) + 1 :]:
+        frame.judge.operand(index)
     frame.judge.store(owner, stored, "assigns an item")
     return None
 
@@ -260,12 +262,12 @@ def _extend(frame: Frame, instruction: dis.Instruction, state: State) -> Targets
     return None
 
 
-@handles("LIST_TO_TUPLE", "FORMAT_SIMPLE", "CONVERT_VALUE")
+@handles("LIST_TO_TUPLE")
 def _in_place(frame: Frame, instruction: dis.Instruction, state: State) -> Targets:
     return None
 
 
-@handles("FORMAT_VALUE", "FORMAT_WITH_SPEC")
+@handles("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "CONVERT_VALUE")
 def _format(frame: Frame, instruction: dis.Instruction, state: State) -> Targets:
     with_spec = instruction.opname == "FORMAT_WITH_SPEC" or (instruction.arg or 0) & 4
     for value in pop(state, 2 if with_spec else 1):

@@ -22,6 +22,9 @@ from penstock.vectorize.bytecode import (
     pop,
 )
 
+_POSITIVE = 5
+"""`+x`, from Python 3.12 on."""
+
 
 @handles("CALL", "CALL_KW")
 def _call(frame: Frame, instruction: dis.Instruction, state: State) -> Targets:
@@ -57,8 +60,11 @@ def _call_spread(frame: Frame, instruction: dis.Instruction, state: State) -> Ta
 
 @handles("CALL_INTRINSIC_1")
 def _intrinsic(frame: Frame, instruction: dis.Instruction, state: State) -> Targets:
-    if instruction.arg not in (3, 5, 6):
+    if instruction.arg not in (3, _POSITIVE, 6):
         raise Stateful("uses an instruction that is not understood")
+    if instruction.arg == _POSITIVE:
+        frame.judge.operand(pop(state, 1)[0])
+        state.stack.append(MADE)
     return None
 
 
@@ -137,15 +143,23 @@ def _jump(frame: Frame, instruction: dis.Instruction, state: State) -> Targets:
     )
 )
 def _pop_jump(frame: Frame, instruction: dis.Instruction, state: State) -> Targets:
-    pop(state, 1)
+    (asked,) = pop(state, 1)
+    if not instruction.opname.endswith("NONE"):
+        _ask(frame, asked)
     return [(frame.following(instruction), state), (instruction.argval, state.copy())]
 
 
 @handles("JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP")
 def _jump_or_pop(frame: Frame, instruction: dis.Instruction, state: State) -> Targets:
     taken = state.copy()
-    pop(state, 1)
+    _ask(frame, pop(state, 1)[0])
     return [(frame.following(instruction), state), (instruction.argval, taken)]
+
+
+def _ask(frame: Frame, value: Value) -> None:
+    """Ask whether a value is true, which an object may answer with code of its own."""
+    if any(hasattr(type(value.known), name) for name in ("__bool__", "__len__")):
+        frame.judge.operand(value)
 
 
 @handles("RAISE_VARARGS", "RERAISE")
@@ -171,6 +185,11 @@ def _enter_with(frame: Frame, instruction: dis.Instruction, state: State) -> Tar
         raise Stateful("uses a with block over something that is not known")
     state.stack.extend([Value(library=True), Value(library=True)])
     return None
+
+
+@handles("LOAD_SUPER_ATTR")
+def _load_of_super(frame: Frame, instruction: dis.Instruction, state: State) -> Targets:
+    raise Stateful(blame(super))
 
 
 @handles("LOAD_SPECIAL")
