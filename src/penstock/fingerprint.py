@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import sys
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any
@@ -17,6 +18,9 @@ from penstock.plan import walk
 from penstock.spec import Spec, TensorSpec
 from penstock.vectorize.function import ElementFunction
 
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""Hashes of functions follow Python's bytecode, which is another one in each of its releases."""
+
 _SAMPLE_ITEMS = 1 << 12
 _SAMPLE_ROWS = 100
 _WHOLE_BYTES = 1 << 24
@@ -28,13 +32,16 @@ _NO_ARGUMENTS = frozenset(
 
 
 def fingerprint(written: Node) -> dict[str, Any]:
-    """The plan as lines, and for each user function a hash of its code, constants and captured values."""
+    """The plan as lines, and for each user function a hash of its code, constants and captured values, and of which
+    Python; for arrays a hash alone.
+    """
     steps = list(reversed(walk(written)))
     functions: dict[str, str] = {}
     for number, node in enumerate(steps):
         for function in _functions(node):
             text = _text(function, set())
-            functions[f"{number}: {node.signature()}"] = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+            code = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+            functions[f"{number}: {node.signature()}"] = f"{code} of Python {PYTHON}"
         block = getattr(node, "block", None)
         if isinstance(block, Block):
             arrays = [column.array for column in block.columns if isinstance(column, Dense)]

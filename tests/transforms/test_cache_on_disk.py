@@ -438,6 +438,6 @@ def test_another_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(CacheError, match="was written by another release of penstock; delete the file"):
         iter(Dataset.range(3).cache(tmp_path / "a"))
     monkeypatch.setattr(disk, "_FORMAT", 1)
-    monkeypatch.setattr(disk, "_PYTHON", "3.99")
+    monkeypatch.setattr(disk, "PYTHON", "3.99")
     assert values(Dataset.range(3).cache(tmp_path / "a")) == [0, 1, 2]
     assert os.path.exists(tmp_path / "a")

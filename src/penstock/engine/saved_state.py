@@ -47,13 +47,14 @@ def compare(state: dict[str, Any], mine: dict[str, Any], strict: bool) -> None:
             "Build the pipeline as it was, or pass strict=False"
         )
     saved, current = state.get("functions") or {}, mine["functions"]
-    for name, code in current.items():
-        if name in saved and saved[name] != code:
-            warnings.warn(
-                f"load_state_dict(): {name} has changed since the state was saved; its elements may differ",
-                UserWarning,
-                stacklevel=3,
-            )
+    for name in (name for name in current if name in saved):
+        code, _, python = current[name].partition(" of ")
+        their_code, _, their_python = saved[name].partition(" of ")
+        if code != their_code:
+            told = "has changed since the state was saved"
+            if their_python not in ("", python):
+                told = f"may have changed since the state was saved, with {their_python}: {python} cannot tell"
+            warnings.warn(f"load_state_dict(): {name} {told}; its elements may differ", UserWarning, stacklevel=3)
 
 
 def facts_to_restore(state: dict[str, Any], plan: list[str]) -> list[Any]:

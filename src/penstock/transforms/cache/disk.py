@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -12,12 +11,12 @@ from typing import Any
 
 from penstock.block import Block
 from penstock.errors import CacheError, StateError
+from penstock.fingerprint import PYTHON
 from penstock.node import Context, Indices, Operator, Places, State, follow_one_another
 from penstock.readers.arrow import ArrowFile
 from penstock.transforms.cache.memory import CacheCell
 from penstock.writers.arrow import ArrowWriter
 
-_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _FORMAT = 1
 
 
@@ -106,7 +105,7 @@ class DiskCell:
         """What a file says of its elements."""
         if self._described is None:
             self._described = self._describe()
-        return {"format": _FORMAT, "python": _PYTHON, "facts": facts, **self._described}
+        return {"format": _FORMAT, "python": PYTHON, "facts": facts, **self._described}
 
     def _compare(self, theirs: dict[str, Any]) -> None:
         mine = self.about(None)
@@ -120,7 +119,7 @@ class DiskCell:
                 f"cache(): {self.path} is of another pipeline.\n" + "\n".join(lines) + f"\n{hint.capitalize()}"
             )
         changed = [name for name, code in mine["functions"].items() if theirs["functions"].get(name) != code]
-        if changed and theirs["python"] == _PYTHON:
+        if changed and theirs["python"] == PYTHON:
             raise CacheError(
                 f"cache(): {', '.join(changed)} has changed since {self.path} was written, in its code or in what it "
                 f"captures; {hint}"
