@@ -135,7 +135,7 @@ class TestWeights:
         return float(model.fit(data, verbose=0, **options).history["loss"][0])
 
     FEATURES = np.ones((6, 2), np.float32)
-    LABELS = np.array([0, 1, 2, 1, 1, 2])
+    LABELS = np.array([0, 1, 2, 1, 1, 2], np.int32)  # JAX warns of int64, which it has not
 
     def test_class_weight_of_fit(self) -> None:
         data = Dataset.from_tensor_slices((self.FEATURES, self.LABELS)).batch(6).to_keras()
