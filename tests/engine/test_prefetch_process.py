@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -275,6 +276,21 @@ def test_an_iterator_that_is_dropped_gives_its_process_back() -> None:
     worker = processes.borrow()
     assert worker.pid == pid
     processes.give_back(worker)
+
+
+def test_a_process_is_not_collected_before_the_iterator_that_it_works_for() -> None:
+    assert values(apart(Dataset.range(2))) == [0, 1]
+    gc.collect()  # so that the process that rests is older than the iterator that borrows it next
+    iterator = iter(apart(Dataset.range(1000)))
+    assert next(iterator) == 0
+    cycle: list[Any] = [iterator]
+    cycle.append(cycle)
+    del iterator, cycle
+    processes.close_all()
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert [str(warning.message) for warning in found] == []
 
 
 def test_it_goes_on_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:

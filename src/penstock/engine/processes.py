@@ -94,8 +94,10 @@ class _Pool:
 
     def close_all(self) -> None:
         with self._lock:
-            workers, idle = self._all, self._idle
-            self._all, self._idle = set(), []
+            workers, idle = list(self._all), self._idle
+            # Those at work are known until they are given back: in a cycle with the iterator that they work for, the
+            # garbage collector might take their connection before it ends the iterator.
+            self._all, self._idle = self._all.difference(idle), []
         for worker in workers:
             worker.shut()
         deadline = time.monotonic() + SECONDS_TO_END
