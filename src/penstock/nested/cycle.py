@@ -72,7 +72,7 @@ class CycleOperator:
         turns = 0
         while pieces.rows < rows:
             # Where some slot has nothing for a whole round, none is tried before each has had its turn.
-            if not turns and self._deterministic and self._take_rounds(pieces, rows - pieces.rows):
+            if not turns and self._take_rounds(pieces, rows - pieces.rows):
                 continue
             turns = (turns or len(self._slots) or 1) - 1
             if not self._take(pieces, rows - pieces.rows):
@@ -135,22 +135,24 @@ class CycleOperator:
     def _take_rounds(self, pieces: Pieces, wanted: int) -> bool:
         """Take rows of all slots in turn, as many rounds as all have rows at hand for; False where there is not one.
 
-        For each row that is taken by itself, more is done than for all else that becomes of it.
+        For each row that is taken by itself, more is done than for all else that becomes of it. Where the order is
+        free, slots that have nothing ready are passed over.
         """
         slots, length = self._slots, self._block_length
-        size = len(slots)
         if (
-            size < 2
-            or self._in_block
-            or wanted < size * length
-            or (size < self._cycle_length and not self._input_ended)
+            self._in_block
+            or wanted < len(slots) * length
+            or (len(slots) < self._cycle_length and not self._input_ended)
         ):
             return False
-        at = self._at % size
-        rounds = wanted // (size * length)
+        at = self._at % max(1, len(slots))
+        giving: list[Slot] = []
         shares: list[tuple[Rows, int]] = []
         treedef = None
+        rounds = wanted // length
         for slot in (*slots[at:], *slots[:at]):
+            if slot is not None and not slot.is_ready and not self._deterministic:
+                continue
             block = None if slot is None else slot.at_hand()
             if block is None or slot is None or not pieces.fit(block):
                 return False
@@ -160,10 +162,15 @@ class CycleOperator:
             rounds = min(rounds, (block.rows - slot.taken) // length)
             if not rounds:
                 return False
+            giving.append(slot)
             shares.append((block, slot.taken))
-        for slot in slots:
-            if slot is not None:
-                slot.take(rounds * length)
+        if not giving:
+            return False
+        rounds = min(rounds, wanted // (len(giving) * length))
+        for slot in giving:
+            slot.take(rounds * length)
+        if not self._deterministic:
+            self._logs.add_rounds([slot.sub.number for slot in giving], rounds, length)
         pieces.add_rounds(shares, rounds, length)
         return True
 

@@ -31,7 +31,7 @@ class Line:
         places: Where each run of rows began: how many rows came before it, and the place there.
         rows_read, bytes_read: All that was put into `ready`.
         rows_received: All that was taken out of it.
-        run_rows: For how many rows at once it is asked, where they come in blocks; None for as many as any other.
+        run_rows: For how many rows at once it is asked, where they come in blocks; 0 before it was asked for any.
         is_busy: Whether a thread is reading it.
         is_done: Whether there is no more to read.
         is_awaited: Whether the reader waits for something in `ready`.
@@ -49,7 +49,7 @@ class Line:
         self.places: deque[tuple[int, State]] = deque()
         self.rows_read = self.bytes_read = 0
         self.rows_received = 0
-        self.run_rows: int | None = None
+        self.run_rows = 0
         self.is_busy = self.is_done = self.is_awaited = False
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 
 
 class OrderLog(list[list[int]]):
@@ -33,6 +34,16 @@ class OrderLogs:
         """Tell all that so many rows of a dataset were taken, or with 0 that it was found to be at its end."""
         for log in self._logs:
             if rows and log and log[-1][0] == number and log[-1][1]:
-                log[-1][1] += rows
+                log[-1] = [number, log[-1][1] + rows]
             else:
                 log.append([number, rows])
+
+    def add_rounds(self, numbers: Sequence[int], rounds: int, rows: int) -> None:
+        """Tell all that `rounds` times so many rows of each dataset were taken in turn."""
+        if len(numbers) == 1:
+            self.add(numbers[0], rounds * rows)
+            return
+        # The same entries again and again: none is ever changed, and new ones would take longer than taking the rows.
+        taken = [[number, rows] for number in numbers] * rounds
+        for log in self._logs:
+            log.extend(taken)

@@ -61,6 +61,10 @@ class Pieces:
 
     def add_rounds(self, shares: Sequence[tuple[Rows, int]], rounds: int, block_length: int) -> None:
         """Put `rounds` times `block_length` rows last of each share in turn, from the rows that are told on."""
+        if len(shares) == 1:
+            rows, start = shares[0]
+            self.add(rows, start, start + rounds * block_length)
+            return
         round_length = len(shares) * block_length
         for at, (rows, start) in enumerate(shares):
             self._note(rows)

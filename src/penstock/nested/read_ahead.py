@@ -220,8 +220,8 @@ class ReadAhead:
             return None
         self._team.is_wanted = False
         line.is_busy = True
-        room = self._rows_ahead - line.rows_waiting
-        return line, max(1, min(room, line.run_rows or self._run_rows))
+        line.run_rows = line.run_rows or self._run_rows
+        return line, max(1, min(self._rows_ahead - line.rows_waiting, line.run_rows))
 
     def _neediest(self) -> Line | None:
         """The line that the reader waits for, or the oldest with nothing ready, or the oldest with room."""
@@ -318,12 +318,14 @@ class ReadAhead:
             line.places.append((line.rows_read, line.sub.place()))
         line.bytes_read += num_bytes
         if seconds >= _LONG_STEP_SECONDS:
-            # Rows that come slowly do not wait for each other.
-            line.run_rows = 1
-        elif block.rows == self._run_rows and num_bytes < _MAX_RUN_BYTES:
-            self._run_rows = min(2 * self._run_rows, _MAX_ROWS_AHEAD)
+            # Rows that come slowly do not wait for each other. But one may have been slow for many, as the first of a
+            # chunk of a file is: those after it show whether they all are.
+            line.run_rows = max(1, min(block.rows // 2, int(block.rows * _TURN_SECONDS / seconds)))
+        elif block.rows == line.run_rows and num_bytes < _MAX_RUN_BYTES:
+            line.run_rows = min(2 * line.run_rows, _MAX_ROWS_AHEAD)
             # While one block is taken there is room for the next, or each would be as small as what was just taken.
-            self._rows_ahead = max(self._rows_ahead, min(2 * self._run_rows, _MAX_ROWS_AHEAD))
+            self._rows_ahead = max(self._rows_ahead, min(2 * line.run_rows, _MAX_ROWS_AHEAD))
+        self._run_rows = line.run_rows
         return block
 
 
