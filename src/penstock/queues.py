@@ -16,7 +16,7 @@ class QueueStatistics:
         filled: Rows that are ready at this moment.
         waited_for_input_seconds: How long its reader waited here because no row was ready.
         waited_for_output_seconds: How long its thread, or its workers together, rested because enough was ready.
-        busy_seconds: How long it computed: its workers, all together, and the thread of its reader where it had none.
+        busy_seconds: How long its workers computed, all together.
         workers: How many threads or processes compute its rows beside that of its reader.
         input_has_thread: Whether its input runs in a thread of its own; else it runs in that of the reader.
     """

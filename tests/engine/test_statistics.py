@@ -16,7 +16,7 @@ from penstock.engine.measured import Measure, MeasuredOperator, PlanMeasures
 from penstock.engine.report import verdict
 from penstock.engine.statistics import OperatorStatistics, QueueStatistics, Statistics
 from penstock.faults import FaultCounts
-from penstock.node import State
+from penstock.node import Operator, State
 from tests.corners import Counting, Yielding, failing_at, outcomes, values
 
 
@@ -161,13 +161,18 @@ def test_counting_bytes_takes_a_thousandth_of_the_time(monkeypatch: pytest.Monke
 class _Blocks:
     """Any number of rows, each block after so many seconds."""
 
-    def __init__(self, clock: Clock, seconds: float, queue: QueueStatistics | None = None) -> None:
+    def __init__(
+        self, clock: Clock, seconds: float, queue: QueueStatistics | None = None, source: Operator | None = None
+    ) -> None:
         self._clock = clock
         self._seconds = seconds
+        self._source = source
         if queue is not None:
             self.queue_statistics = lambda: queue
 
     def next_block(self, rows: int) -> Block:
+        if self._source is not None:
+            self._source.next_block(rows)
         self._clock.now += self._seconds
         return block_from_elements([np.int64(0)] * rows)
 
@@ -243,6 +248,42 @@ def test_the_queues_of_operators_one_after_another_add_up(clock: Clock) -> None:
     assert measure.queue() == QueueStatistics(8, 3, 7.0, 70.0, 700.0, workers=3)
     running.close()
     assert measure.queue() == QueueStatistics(8, 3, 7.0, 70.0, 700.0, workers=3)
+
+
+@pytest.mark.parametrize(
+    ("queue", "expected"),
+    [
+        (QueueStatistics(4, 1, 1.0, 0.0, 10.0, workers=2), (10.0, 5.0)),
+        (QueueStatistics(4, 1, 1.0, 0.0, 10.0, workers=0), (15.0, 0.0)),
+        (QueueStatistics(4, 1, 1.0, 0.0, input_has_thread=True), (0.0, 0.0)),
+    ],
+    ids=["workers", "none left", "a thread for its input"],
+)
+def test_what_the_reader_of_workers_does_itself_is_counted(
+    clock: Clock, queue: QueueStatistics, expected: tuple[float, float]
+) -> None:
+    plan = five().map(Counting())._node
+    measures = PlanMeasures(plan)
+    measure = measures.reader.below(plan)
+    assert measure is not None
+    below = measure.below(plan.inputs[0])
+    assert below is not None
+    source = MeasuredOperator(_Blocks(clock, 2.0), below)
+    operator = MeasuredOperator(_Blocks(clock, 6.0, queue, source), measure)
+    operator.next_block(1)
+    step = measures.statistics()[0][-1]
+    assert (step.busy_seconds, step.reader_busy_seconds) == expected
+    operator.close()
+
+
+def test_a_step_that_came_to_need_no_workers_is_busy_in_its_reader_alone(clock: Clock) -> None:
+    ds: Any = five().map(clock.takes(2.0), num_parallel_calls=2)
+    ds._node.settings.pace.way = "inline"
+    iterator = iter(ds)
+    clock.reads(iterator, 1.0)
+    step = iterator.stats()[-1]
+    assert (step.workers, step.busy_seconds, step.reader_busy_seconds) == (0, pytest.approx(10.0), 0.0)
+    assert "AUTOTUNE instead" not in iterator.report()
 
 
 def test_threads_that_read_datasets_are_counted_after_the_end_too() -> None:
@@ -395,6 +436,27 @@ def test_a_step_with_workers_is_as_busy_as_each_of_them() -> None:
         "the loader is the bottleneck: the training step waits for it 60% of the time, most of all for step 1, which "
         "is busy 90% of the time in each of 4 workers; write num_parallel_calls=AUTOTUNE instead of 4 there"
     )
+
+
+def test_workers_whose_rows_are_not_taken_as_quickly_need_no_others() -> None:
+    ds = five().map(Counting(), num_parallel_calls=4).map(Counting())
+    steps: list[dict[str, Any]] = [
+        {},
+        {"busy_seconds": 20.0, "workers": 4, "reader_busy_seconds": 6.0},
+        {"busy_seconds": 1.0},
+    ]
+    assert told(ds, steps, 9.8, 0.2) == (
+        "the loader is the bottleneck: the training step waits for it 98% of the time, most of all for step 1, which "
+        "is busy 60% of the time in the thread that takes rows from its workers; more workers would not help: let them "
+        "hand on fewer and larger elements, such as batches"
+    )
+
+
+def test_a_column_tells_what_readers_of_workers_do() -> None:
+    steps = (OperatorStatistics("a"), OperatorStatistics("b", busy_seconds=2.0, workers=2, reader_busy_seconds=0.5))
+    columns, *lines = str(Statistics(steps)).splitlines()
+    assert columns.endswith("reader s")
+    assert lines[1].endswith("0.500")
 
 
 def test_where_blocks_are_quick_some_are_timed_and_stand_for_those_before_them(clock: Clock) -> None:

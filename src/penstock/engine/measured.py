@@ -345,24 +345,36 @@ def _collect(
         _collect(below, thread_below, threads, found, nodes)
     assert measure.node is not None
     in_inputs = sum(below.all_seconds() for below in inputs)
+    in_thread = _seconds_in_thread(measure, queue, in_inputs)
+    workers, by_workers = (0, 0.0) if queue is None else (queue.workers, queue.busy_seconds)
     found.append(
         OperatorStatistics(
             label(measure.node),
             elements=measure.tally.elements,
             blocks=measure.tally.blocks,
             bytes=measure.num_bytes(),
-            busy_seconds=max(0.0, measure.all_seconds() - in_inputs) if queue is None else queue.busy_seconds,
+            busy_seconds=by_workers if workers else by_workers + in_thread,
             waited_for_input_seconds=in_inputs if queue is None else queue.waited_for_input_seconds,
             waited_for_output_seconds=0.0 if queue is None else queue.waited_for_output_seconds,
             thread=thread,
-            workers=0 if queue is None else queue.workers,
+            workers=workers,
             queue_capacity=None if queue is None else queue.capacity,
             queue_filled=None if queue is None else queue.filled,
             errors=measure.tally.errors,
             faults=measure.faults(),
+            reader_busy_seconds=in_thread if workers else 0.0,
         )
     )
     nodes.append(measure.node)
+
+
+def _seconds_in_thread(measure: Measure, queue: QueueStatistics | None, in_inputs: float) -> float:
+    """How long the thread that reads a step was busy in it, beside its workers."""
+    if queue is None:
+        return max(0.0, measure.all_seconds() - in_inputs)
+    if queue.input_has_thread:
+        return 0.0  # what its inputs took is another thread's
+    return max(0.0, measure.all_seconds() - in_inputs - queue.waited_for_input_seconds)
 
 
 def is_by_index(node: Node) -> bool:

@@ -242,6 +242,7 @@ class OrderedOperator:
                 crew.dismiss_one()  # it had been given up, and another thread works in the place of this one
             else:
                 self._unfinished -= 1
+                self._busy_seconds += run.seconds
                 self._finish(run)
                 wait = False
 
@@ -261,7 +262,6 @@ class OrderedOperator:
 
     def _finish(self, run: Run) -> None:
         run.is_done = True
-        self._busy_seconds += run.seconds
         if run.result is not None:
             run.num_bytes = run.result.num_bytes
             self._out.waiting_bytes += run.num_bytes
@@ -291,7 +291,7 @@ class OrderedOperator:
 
     def queue_statistics(self) -> QueueStatistics:
         """How far ahead the workers are."""
-        workers = 0 if self._crew is None else self._crew.size
+        workers = 0 if self._crew is None or self._pace.way == "inline" else self._crew.size
         ready = sum(run.result.rows for run in list(self._out.runs) if run.is_done and run.result is not None)
         return QueueStatistics(
             capacity=workers * (self._flow.runs_per_worker + _WAITING_PER_WORKER) * self._pace.run_rows * self._unit,

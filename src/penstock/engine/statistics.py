@@ -41,6 +41,8 @@ class OperatorStatistics:
         errors: Elements handed over that are errors, which the loop raises at their place.
         faults: What its `on_error` counted since the iterator began, "skipped", "retried", "substituted" and
             "quarantined", those that are not 0; counts of other runs of the step at the same time are among them.
+        reader_busy_seconds: Of a step with workers: how long the thread that it runs in was itself busy inside it, as
+            it handed work out and rows on, without its inputs and without waiting.
     """
 
     label: str
@@ -56,6 +58,7 @@ class OperatorStatistics:
     queue_filled: int | None = None
     errors: int = 0
     faults: dict[str, int] = field(default_factory=dict)
+    reader_busy_seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by their names, as a JSON tree."""
@@ -99,6 +102,10 @@ class Statistics:
     def __str__(self) -> str:
         columns = ["step", "elements", "blocks", "bytes", "busy s", "input s", "output s", "thread", "workers", "queue"]
         rows = [columns, *(_cells(operator) for operator in self.operators)]
+        if any(operator.workers for operator in self.operators):
+            columns.append("reader s")
+            for cells, operator in zip(rows[1:], self.operators, strict=True):
+                cells.append(f"{operator.reader_busy_seconds:.3f}" if operator.workers else "")
         found = [operator for operator in self.operators if operator.errors or operator.faults]
         if found:
             columns.append("errors")
