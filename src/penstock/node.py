@@ -181,6 +181,9 @@ class Context(Protocol):
         any other's that of `SurplusOperator`.
         """
 
+    def for_threads(self) -> tuple[Context, Callable[[], None]]:
+        """This context for what threads of an operator open, and what ends the processes that they wait for."""
+
     def tuning(self, settings: Parallel) -> Tuning:
         """How many workers a step with these settings gets, within the budget of the run."""
 

@@ -139,6 +139,22 @@ def test_a_thread_that_waits_for_a_process_of_an_operator_inside_ends(way: str, 
         assert not thread.is_alive(), "nobody has ended the process that it waits for"
 
 
+def test_threads_that_read_datasets_and_wait_for_a_process_inside_end(tmp_path: Path) -> None:
+    waits = WaitsFor(tmp_path / "never", 1)
+    inner = Dataset.range(4).map(waits, num_parallel_calls=1, executor="process")
+    iterator = iter(Dataset.range(2).interleave(lambda _: inner, 1, num_parallel_calls=1))
+    assert next(iterator) == 0
+    at_work = [thread for thread in threading.enumerate() if thread.name == "penstock-interleave"]
+    assert at_work
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on a busy machine it may take longer than the warning
+        iterator.close()
+    end = time.monotonic() + SECONDS / 2
+    while any(thread.name == "penstock-interleave" for thread in at_work) and time.monotonic() < end:
+        time.sleep(0.001)  # a thread of the pool lives on under another name
+    assert not [thread for thread in at_work if thread.name == "penstock-interleave"], "nobody has ended the process"
+
+
 def test_nested_threads_all_end() -> None:
     ds = Dataset.range(50).map(Counting())
     for _ in range(4):

@@ -60,7 +60,7 @@ def asked_for(length: int, seconds: Callable[[int], float], monkeypatch: pytest.
 
     monkeypatch.setattr(read_ahead, "time", SimpleNamespace(perf_counter=lambda: now, thread_time=lambda: now))
     sub: Any = Blocks(length, pass_time)
-    ahead = ReadAhead("interleave", threads.start, Tuner(Parallel(1)))
+    ahead = ReadAhead("interleave", threads.start, lambda: None, Tuner(Parallel(1)))
     line = ahead.add(sub)
     while not line.is_done:
         task = ahead.next_task(line)

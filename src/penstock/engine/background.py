@@ -179,10 +179,6 @@ class BackgroundOperator:
     def set_state(self, state: State) -> None:
         self._before, self._taken, self._ended = state["input"], int(state["taken"]), bool(state["ended"])
 
-    def interrupt(self) -> None:
-        """End the processes that the thread may wait for, from any thread."""
-        self._interrupt()
-
     def close(self) -> None:
         if self._producer is not None and not self._producer.stop(self._interrupt):
             warnings.warn(

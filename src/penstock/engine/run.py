@@ -140,19 +140,22 @@ class RunContext:
         pace: ReadingPace,
         is_shareable: Callable[[], bool],
     ) -> Operator:
-        # When its thread does not end, only what that may wait for is interrupted: the steps behind it go on.
-        above = self._read_by(self._reader, self._joined_rows)
-        above._with_workers = weakref.WeakValueDictionary()
-        operator = BackgroundOperator(
+        above, interrupt = self.for_threads()
+        return BackgroundOperator(
             partial(above.open, plan),
             buffer_rows,
             pace,
             is_shareable,
-            above.interrupt,
+            interrupt,
             self.options.memory_budget_bytes,
         )
-        self._with_workers[id(operator)] = operator
-        return operator
+
+    def for_threads(self) -> tuple[RunContext, Callable[[], None]]:
+        # When a thread does not end, only what that may wait for is interrupted: the steps behind it go on.
+        above = self._read_by(self._reader, self._joined_rows)
+        above._with_workers = weakref.WeakValueDictionary()
+        self._with_workers[id(above)] = above
+        return above, above.interrupt
 
     def apart(self, plan: Node, buffer_rows: int) -> Operator:
         # Imported when first needed, as all that has to do with processes.

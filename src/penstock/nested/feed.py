@@ -97,7 +97,9 @@ class FeedAhead(Feed):
         super().__init__(node, context)
         self._cycle_length = cycle_length
         self._tuning = tuning
-        self._ahead = ReadAhead(node.function.transformation, context.start_thread, tuning, context.memory_budget_bytes)
+        self._context, interrupt = context.for_threads()
+        name, most_bytes = node.function.transformation, context.memory_budget_bytes
+        self._ahead = ReadAhead(name, context.start_thread, interrupt, tuning, most_bytes)
         self._waiting: deque[AheadSlot] = deque()
         self._input_ended = False
 

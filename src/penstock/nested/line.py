@@ -35,11 +35,12 @@ class Line:
         is_busy: Whether a thread is reading it.
         is_done: Whether there is no more to read.
         is_awaited: Whether the reader waits for something in `ready`.
+        is_ended: Whether the dataset was closed, or is being closed by somebody.
     """
 
     __slots__ = (
         *("sub", "ready", "pouring", "places", "rows_read", "bytes_read", "rows_received"),
-        *("run_rows", "is_busy", "is_done", "is_awaited"),
+        *("run_rows", "is_busy", "is_done", "is_awaited", "is_ended"),
     )
 
     def __init__(self, sub: SubDataset) -> None:
@@ -50,7 +51,7 @@ class Line:
         self.rows_read = self.bytes_read = 0
         self.rows_received = 0
         self.run_rows = 0
-        self.is_busy = self.is_done = self.is_awaited = False
+        self.is_busy = self.is_done = self.is_awaited = self.is_ended = False
 
     @property
     def rows_waiting(self) -> int:

@@ -8,6 +8,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from penstock.block import Block
@@ -16,8 +17,9 @@ from penstock.ending import end
 from penstock.nested.line import Broken, Line
 from penstock.nested.poured import Rows
 from penstock.nested.sub_dataset import SubDataset
+from penstock.nested.team import Team, serve
 from penstock.node import Pouring
-from penstock.parallel import IDLE, Tuning
+from penstock.parallel import Tuning
 from penstock.queues import QueueStatistics
 
 _SECONDS_TO_STOP = 1.0
@@ -44,20 +46,6 @@ class _Turn(NamedTuple):
     thread: int
 
 
-class _Team:
-    """The threads of one `ReadAhead`, and how they and the reader wait for each other."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.work = threading.Condition(self.lock)
-        self.left = threading.Condition(self.lock)
-        self.idents: set[int] = set()
-        self.size = 0
-        self.num_waiting = 0
-        self.is_closed = False
-        self.is_wanted = False  # for a line that the reader waits for and nobody reads
-
-
 class ReadAhead:
     """The lines of one operator and the threads that read them: the line that the reader waits for first, then the
     oldest line with nothing ready.
@@ -69,6 +57,7 @@ class ReadAhead:
     Args:
         name: The transformation, for the names of threads and the warning about one that does not return.
         start_thread: Runs a function in a thread of that name.
+        interrupt: Ends the processes that such threads may wait for.
         tuning: How many threads.
         most_bytes: How much may be read ahead; 64 MiB if not given.
     """
@@ -77,17 +66,20 @@ class ReadAhead:
         self,
         name: str,
         start_thread: Callable[[Callable[[], None], str], None],
+        interrupt: Callable[[], None],
         tuning: Tuning,
         most_bytes: int | None = None,
     ) -> None:
         self._name = name
         self._start_thread = start_thread
+        self._interrupt = interrupt
         self.tuning = tuning
         self._most_bytes = most_bytes or _MAX_AHEAD_BYTES
         self._lines: list[Line] = []
-        self._team = _Team()
+        self._team = Team()
         self._lock = self._team.lock
-        self._rows = threading.Condition(self._lock)
+        # No conditions where the reader waits: Ctrl-C that comes while one takes its lock back leaves it without.
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._run_rows = 1
         self._rows_ahead = _ROWS_AHEAD_AT_FIRST
         self._waited_seconds = self._busy_seconds = 0.0
@@ -121,7 +113,7 @@ class ReadAhead:
         while team.size < min(self.tuning.workers, len(self._lines)) and not team.is_closed:
             with self._lock:
                 team.size += 1
-            self._start_thread(partial(_serve, team, weakref.ref(self)), f"penstock-{self._name}")
+            self._start_thread(partial(serve, team, weakref.ref(self)), f"penstock-{self._name}")
 
     @property
     def num_at_work(self) -> int:
@@ -146,12 +138,10 @@ class ReadAhead:
             with self._lock:
                 if not any(line.ready for line in lines):
                     self._hurry(lines)
-                while not _await_any(lines):
-                    if self._team.is_closed:
-                        raise RuntimeError(
-                            f"{self._name}(): the iterator was closed while its next element was awaited"
-                        )
-                    self._rows.wait()
+            while not _await_any(lines):
+                if self._team.is_closed:
+                    raise RuntimeError(f"{self._name}(): the iterator was closed while its next element was awaited")
+                self._bell.get()
         finally:
             for line in lines:
                 line.is_awaited = False
@@ -186,20 +176,20 @@ class ReadAhead:
     def close(self) -> None:
         """End the threads; those inside a user function that does not return are left behind as daemons, and named."""
         team = self._team
-        is_member = threading.get_ident() in team.idents
         with self._lock:
             if team.is_closed:
                 return
             team.is_closed, self._size_at_end = True, team.size
             team.work.notify_all()
-            self._rows.notify_all()
-            if not is_member:
-                team.left.wait_for(lambda: not team.size, _SECONDS_TO_STOP)
+        self._bell.put(None)
+        is_member = threading.get_ident() in team.idents
+        try:
+            if not (is_member or team.await_all(_SECONDS_TO_STOP / 5)):
+                self._interrupt()
+                team.await_all(_SECONDS_TO_STOP * 4 / 5)
+        finally:
             left_behind = team.size
-            idle = [line for line in self._lines if not line.is_busy]
-            self._lines = []
-        for line in idle:
-            end(line.sub, "a dataset that had been read")
+            self._end_idle()
         if left_behind and not is_member:
             warnings.warn(
                 f"{self._name}(): a thread is still inside a user function and is left behind; what it computes is "
@@ -207,6 +197,16 @@ class ReadAhead:
                 RuntimeWarning,
                 stacklevel=3,
             )
+
+    def _end_idle(self) -> None:
+        """Close the datasets that no thread is reading; whoever reads one closes it after that."""
+        with self._lock:
+            idle = [line for line in self._lines if not line.is_busy and not line.is_ended]
+            for line in idle:
+                line.is_ended = True
+            self._lines = []
+        for line in idle:
+            end(line.sub, "a dataset that had been read")
 
     def next_task(self, last: Line | None) -> tuple[Line, int] | None:
         """A line to be read now and for how many rows; None if there is none. Called under the lock.
@@ -275,8 +275,9 @@ class ReadAhead:
             if result is not None or not is_more:
                 line.ready.append(result)
             if line.is_awaited and line.ready:
-                self._rows.notify()
-            is_over = line.is_done or self._team.is_closed
+                self._bell.put(None)
+            is_over = (line.is_done or self._team.is_closed) and not line.is_ended
+            line.is_ended = line.is_ended or is_over
         if is_over:
             end(sub, "a dataset that had been read")
 
@@ -297,9 +298,8 @@ class ReadAhead:
             line.bytes_read += uncounted * num_bytes
             uncounted, at_once = 0, max(1, min(_MOST_AT_ONCE, _MOST_BYTES_AT_ONCE // (num_bytes + 1)))
             if line.is_awaited:
-                with self._lock:
-                    line.is_awaited = False
-                    self._rows.notify()
+                line.is_awaited = False
+                self._bell.put(None)
             return team.is_closed or team.is_wanted or clock() > until or not self._has_room(line)
 
         is_more = pouring.pour(self._rows_ahead, put)
@@ -330,10 +330,9 @@ class ReadAhead:
 
 
 def _await_any(lines: Sequence[Line]) -> bool:
-    """Whether one of `lines` has something ready; if not, whoever adds to them tells. Called under the lock."""
-    # Marked before `ready` is looked at: whoever adds to it looks at the mark after that. And marked only here: who
-    # tells takes the mark away under the lock, perhaps long after it saw it, and then that of a later wait is not there
-    # yet, or is set again when this wakes up.
+    """Whether one of `lines` has something ready; if not, whoever adds to them tells."""
+    # Marked before `ready` is looked at: whoever adds to it looks at the mark after that. Who tells takes the mark away
+    # before, perhaps long after it saw it: then it is that of a later wait, which is told too and sets it again.
     for line in lines:
         line.is_awaited = True
     return any(line.ready for line in lines)
@@ -342,37 +341,3 @@ def _await_any(lines: Sequence[Line]) -> bool:
 def _num_bytes(row: Any) -> int:
     """About the bytes of a row that is not in a block yet."""
     return 8 if isinstance(row, Exception) else sum([getattr(leaf, "nbytes", 8) for leaf in row])
-
-
-def _serve(team: _Team, whose: weakref.ref[ReadAhead]) -> None:
-    team.idents.add(threading.get_ident())
-    line = None
-    try:
-        while True:
-            with team.lock:
-                ahead = whose()
-                if ahead is None or team.is_closed:
-                    return
-                if len(team.idents) > ahead.tuning.workers:
-                    # At once, so that no other thread leaves for the same reason.
-                    team.idents.discard(threading.get_ident())
-                    return
-                task = ahead.next_task(line)
-                if task is None:
-                    # While it waits, a thread keeps nothing alive that nobody reads from any more.
-                    del ahead
-                    line = None
-                    team.num_waiting += 1
-                    team.work.wait()
-                    team.num_waiting -= 1
-                    continue
-            ahead.read(*task)
-            line = task[0]
-            del ahead, task
-    finally:
-        # Whoever waits until it has left is not to find it under its name here: it is the pool's again.
-        threading.current_thread().name = IDLE
-        with team.lock:
-            team.idents.discard(threading.get_ident())
-            team.size -= 1
-            team.left.notify_all()
