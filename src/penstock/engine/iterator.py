@@ -134,8 +134,8 @@ class DatasetIterator(Generic[T_co]):
         except StopIteration as error:
             # To whoever iterates it would be the end, and the elements that are left would be lost without a word.
             raise RuntimeError("a step raised StopIteration where it computes elements; this is no end") from error
-        except DataLossError:
-            self._skip = 0  # this says already that what was to be skipped is not there
+        except (DataLossError, StateError):
+            self._skip = 0  # this says already that what was to be skipped is not there: what is there is not skipped
             raise
         except BaseException as error:
             if not isinstance(error, Exception):
