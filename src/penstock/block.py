@@ -23,6 +23,7 @@ from penstock.columns import (
     Varlen,
 )
 from penstock.errors import SpecError
+from penstock.provenance import Provenance, joined
 from penstock.spec import Spec
 
 __all__ = ["Block", "Column", "Dense", "Objects", "Sparse", "Varlen", "concatenate"]
@@ -37,9 +38,10 @@ class Block:
         rows: How many.
         errors: Row to the exception that stands in its place; its values in the columns mean nothing.
         fresh: Nobody else reads or writes this memory, so whoever gets the block may write into it.
+        provenance: Where its rows were read from; None where that is not known, or nobody asked for it.
     """
 
-    __slots__ = ("columns", "errors", "fresh", "rows", "treedef")
+    __slots__ = ("columns", "errors", "fresh", "provenance", "rows", "treedef")
 
     def __init__(
         self,
@@ -48,19 +50,31 @@ class Block:
         rows: int,
         errors: dict[int, Exception] | None = None,
         fresh: bool = False,
+        provenance: Provenance | None = None,
     ) -> None:
         self.treedef = treedef
         self.columns = columns
         self.rows = rows
         self.errors = errors or {}
         self.fresh = fresh
+        self.provenance = provenance
+
+    def with_errors(self, errors: dict[int, Exception]) -> Block:
+        """The same rows with these errors, instead of those that they had."""
+        return Block(self.treedef, self.columns, self.rows, errors, self.fresh, self.provenance)
+
+    def with_provenance(self, provenance: Provenance | None) -> Block:
+        """The same rows, said to be read from there."""
+        return Block(self.treedef, self.columns, self.rows, self.errors, self.fresh, provenance)
 
     def slice(self, start: int, stop: int) -> Block:
         """Rows `start` to `stop`, as views."""
         if start == 0 and stop == self.rows:
             return self
         errors = {row - start: error for row, error in self.errors.items() if start <= row < stop}
-        return Block(self.treedef, [c.slice(start, stop) for c in self.columns], stop - start, errors, self.fresh)
+        columns, rows = [c.slice(start, stop) for c in self.columns], stop - start
+        provenance = None if self.provenance is None else self.provenance.slice(start, stop)
+        return Block(self.treedef, columns, rows, errors, self.fresh, provenance)
 
     def take(self, indices: NDArray[Any]) -> Block:
         """The rows at `indices`, copied; repeats are allowed."""
@@ -69,13 +83,14 @@ class Block:
         if self.errors:
             found = {at: self.errors.get(int(row)) for at, row in enumerate(indices)}
             errors = {at: error for at, error in found.items() if error is not None}
-        return Block(self.treedef, columns, len(indices), errors, fresh=not _holds_objects(columns))
+        provenance = None if self.provenance is None else self.provenance.take(indices)
+        return Block(self.treedef, columns, len(indices), errors, not _holds_objects(columns), provenance)
 
     def private(self) -> Block:
         """This block in memory that may be written into: itself if it is fresh, else a copy."""
         if self.fresh:
             return self
-        return Block(self.treedef, [c.copy() for c in self.columns], self.rows, self.errors, fresh=True)
+        return Block(self.treedef, [c.copy() for c in self.columns], self.rows, self.errors, True, self.provenance)
 
     def elements(self, writable: bool = False) -> Iterator[Any]:
         """Each row as the element that users see; rows with errors yield whatever stands there."""
@@ -197,8 +212,11 @@ def concatenate(blocks: Sequence[Block], allocate: Allocate | None = None) -> Bl
     for block in blocks:
         errors.update({start + row: error for row, error in block.errors.items()})
         start += block.rows
+    provenance = None
+    if any(block.provenance is not None for block in blocks):
+        provenance = joined([(block.provenance, block.rows) for block in blocks])
     if donor is None:
-        return Block(None, (), start, errors)
+        return Block(None, (), start, errors, provenance=provenance)
     other = next((b.treedef for b in blocks if b.treedef is not None and b.treedef != donor.treedef), None)
     if other is not None:
         found = f"{tree.show(donor.treedef)} and {tree.show(other)}"  # type: ignore[arg-type]
@@ -206,7 +224,7 @@ def concatenate(blocks: Sequence[Block], allocate: Allocate | None = None) -> Bl
     filled = [block if block.treedef is not None else _placeholders(donor, block.rows) for block in blocks]
     parts = zip(*(block.columns for block in filled), strict=True)
     columns = [concatenate_columns(list(columns), allocate) for columns in parts]
-    return Block(donor.treedef, columns, start, errors, fresh=not _holds_objects(columns))
+    return Block(donor.treedef, columns, start, errors, not _holds_objects(columns), provenance)
 
 
 def _placeholders(donor: Block, rows: int) -> Block:

@@ -103,6 +103,8 @@ class BlockwiseOperator:
         if block is None:
             return None
         result = self._node.apply(block, self._context, self._context.epoch, self._rows)
+        if block.provenance is not None:
+            result = result.with_provenance(block.provenance)
         self._rows += block.rows
         self.tally.blocks += 1
         if result.rows != 1 or result.errors:
@@ -145,4 +147,9 @@ class BlockwisePlaces(Places):
     def gather(self, start: int, stop: int) -> Block:
         epochs = self._epochs if isinstance(self._epochs, int) else self._epochs[start:stop]
         block = self._below.gather(start, stop)
-        return self._context.apply(self._node, block, epochs, self._indices[start:stop])
+        if block.provenance is None:
+            return self._context.apply(self._node, block, epochs, self._indices[start:stop])
+        # It need not travel to a process and back.
+        given = block.with_provenance(None)
+        result = self._context.apply(self._node, given, epochs, self._indices[start:stop])
+        return result.with_provenance(block.provenance)

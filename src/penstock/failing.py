@@ -17,7 +17,8 @@ from penstock.errors import DataLossError, SpecError, TooManyErrorsError
 from penstock.faults import FaultCounts
 from penstock.node import UNKNOWN, Context, Epochs, Indices, Node, Operator, State
 from penstock.passes import PassCounter, bind_pass
-from penstock.quarantined import QuarantineFile, failed_element
+from penstock.provenance import Place
+from penstock.quarantined import FailedElement, QuarantineFile, failed_element
 from penstock.record import record
 from penstock.spec import Spec
 from penstock.stream import SurplusOperator
@@ -55,7 +56,7 @@ class Shelter(Blockwise):
         if not block.errors:
             return block
         errors: dict[int, Exception] = {row: Sheltered(error) for row, error in block.errors.items()}
-        return Block(block.treedef, block.columns, block.rows, errors, block.fresh)
+        return block.with_errors(errors)
 
     def signature(self) -> str:
         return "errors of earlier steps set apart"
@@ -124,7 +125,7 @@ class SubstituteErrors(Blockwise):
         if told:
             left |= {row: self._misfit(told, block.errors[row]) for row in own}
         if told or not own:
-            return Block(block.treedef, block.columns, block.rows, left, block.fresh)
+            return block.with_errors(left)
         self.faults.add(substituted=len(own))
         return self._substituted(block, own, left)
 
@@ -199,7 +200,8 @@ class DropErrors(Node):
         return replace(self, pass_number=fact["pass"]), fact
 
     def open(self, context: Context) -> Operator:
-        return _DropErrorsOperator(self, context.open(self.input), context.epoch)
+        above = context if self.file is None else context.keeping_provenance()
+        return _DropErrorsOperator(self, above.open(self.input), context.epoch)
 
     def signature(self) -> str:
         # How many may fail and where they are written is not part of it: a state goes on after a change of either.
@@ -243,15 +245,15 @@ class _DropErrorsOperator(SurplusOperator):
             if self._is_too_much(first + row + 1):
                 left[row] = self._too_many(first + row + 1, error)
             # A step that is repeated after a resume: what came before its rows in hand was dropped before.
-            elif row - len(dropped) < self._to_skip or self._drop(error, first + row, left, row):
+            elif row - len(dropped) < self._to_skip or self._drop(block, row, first + row, left):
                 dropped.append(row)
         kept = np.ones(block.rows, np.bool_)
         kept[dropped] = False
-        return Block(block.treedef, block.columns, block.rows, left, block.fresh).take(np.flatnonzero(kept))
+        return block.with_errors(left).take(np.flatnonzero(kept))
 
-    def _drop(self, error: Exception, number: int, left: dict[int, Exception], row: int) -> bool:
+    def _drop(self, block: Block, row: int, number: int, left: dict[int, Exception]) -> bool:
         """Leave an element out, as it is counted, logged and written down; False where that cannot be done."""
-        node = self._node
+        node, error = self._node, block.errors[row]
         if node.max_errors is not None:
             self._last = error
         if node.logs:
@@ -259,17 +261,25 @@ class _DropErrorsOperator(SurplusOperator):
         if node.file is None:
             node.faults.add(skipped=1)
             return True
-        step = node.step
-        position = number if step.is_aligned else None
-        record = failed_element(error, step.method, step.function, step.origin, position, node.pass_number, self._epoch)
         try:
-            node.file.add(record)
+            node.file.add(self._record(block, row, number))
         except (OSError, DataLossError) as failure:
             error.add_note(f"not left out, as it could not be written to {node.file.path}: {failure!r}")
             left[row] = error
             return False
         node.faults.add(quarantined=1)
         return True
+
+    def _record(self, block: Block, row: int, number: int) -> FailedElement:
+        step = self._node.step
+        return failed_element(
+            block.errors[row],
+            *(step.method, step.function, step.origin),
+            number if step.is_aligned else None,
+            self._node.pass_number,
+            self._epoch,
+            Place(None, None) if block.provenance is None else block.provenance.at(row),
+        )
 
     def _is_too_much(self, seen: int, is_end: bool = False) -> bool:
         most = self._node.max_errors

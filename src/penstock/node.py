@@ -151,6 +151,13 @@ class Context(Protocol):
         `joined_rows` says that its reader makes one of so many rows, so that workers may write them side by side.
         """
 
+    @property
+    def keeps_provenance(self) -> bool:
+        """Whether some step wants to know which rows of which files its elements were read from."""
+
+    def keeping_provenance(self) -> Context:
+        """The same for steps above one that wants to know."""
+
     def open_nested(self, node: Node, pass_number: int, facts: Any | None = None) -> tuple[Operator, Any]:
         """Optimise and open the plan of a dataset that a user function returned, for this pass or as `facts` says."""
 

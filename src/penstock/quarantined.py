@@ -16,6 +16,7 @@ from typing import Any
 
 from penstock import calls
 from penstock.errors import DataLossError
+from penstock.provenance import Place
 
 try:
     import fcntl
@@ -40,8 +41,10 @@ class FailedElement:
         error_type: The class of the error.
         error: Its message.
         traceback: From the user's code on, with notes.
-        source_file: The file that the element was read from; None where that is not known.
-        source_row: Its row in there; None where that is not known.
+        source_file: The file that the element was read from, or that it is the path of; None where it is of no file, or
+            comes of several elements, such as a batch.
+        source_row: Its number among the rows of that file, from 0: the line of text, the row of Parquet, the JSON
+            object, where empty lines do not count. None where there is no such number, or it is not known.
         pickled: The element, and the random generator of a `random_map`, pickled and in base64; None where they cannot
             be pickled or take more than a mebibyte.
     """
@@ -214,6 +217,7 @@ def failed_element(
     position: int | None,
     pass_number: int,
     epoch: int,
+    read_from: Place,
 ) -> FailedElement:
     """The record of an error; what the failed call says of itself goes before the arguments."""
     call = getattr(error, "penstock_replay", None)
@@ -227,8 +231,8 @@ def failed_element(
         error_type=type(error).__qualname__,
         error=calls.message(error),
         traceback=_users_traceback(error),
-        source_file=None,
-        source_row=None,
+        source_file=read_from.path,
+        source_row=read_from.row,
         pickled=None if call is None else _pickled(call),
     )
 

@@ -7,7 +7,7 @@ files, access by index where numbers of rows are known, threads that read ahead,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +29,18 @@ class Fragment:
         path: The file, as its user wrote it.
         number: Which part of the file, counted as the format likes.
         rows: How many rows; None where that shows only when they are read.
+        first_row: The number of its first row among the rows of the file, from 0; None where that is not known.
     """
 
     path: str
     number: int = 0
     rows: int | None = None
+    first_row: int | None = None
+
+
+def whole_files(paths: Iterable[str]) -> tuple[Fragment, ...]:
+    """Fragments that are files, whose rows show only when they are read."""
+    return tuple(Fragment(path, first_row=0) for path in paths)
 
 
 class Reader(ABC):

@@ -45,11 +45,13 @@ class PlanNeeds(NamedTuple):
         prepare: Makes the plans of datasets that user functions return ready to run.
         options: Budgets and defaults.
         epoch: The epoch to begin in.
+        keeps_provenance: Whether the reader wants to know where rows were read from.
     """
 
     prepare: Prepare
     options: Options
     epoch: int
+    keeps_provenance: bool
 
 
 class News(NamedTuple):
@@ -137,6 +139,8 @@ class _PlanRun:
         self._learnt.take_over(request.told)
         measures = PlanMeasures(plan)
         self._context = RunContext(needs.prepare, Allocator(), measures.reader, needs.options, needs.epoch)
+        if needs.keeps_provenance:
+            self._context = self._context.keeping_provenance()
         self._news = _NewsOfPlan(plan, self._learnt, measures)
         self._operator = open_node(plan, self._context)
         self.producer = Producer(self._operator, 0, request.restored, 0, self._put)
@@ -161,6 +165,8 @@ class _PlanRun:
             delivery = Delivery(before)
         else:
             after = self._operator.get_state()
+            if not self._context.keeps_provenance:
+                block = block.with_provenance(None)
             delivery = Delivery(before, after, pack_rows(block, arrays, _explain))
         flush_output()
         news = self._news.take(is_last=block is None)

@@ -36,18 +36,18 @@ def pack(block: Block, dumps: Dumps, arrays: Arrays, pack_error: Callable[[int, 
     packer = _Packer(dumps, arrays)
     columns = [packer.column(column) for column in block.columns]
     errors = {row: pack_error(row, error) for row, error in block.errors.items()}
-    return treedef, block.rows, columns, errors
+    return treedef, block.rows, columns, errors, block.provenance
 
 
 def unpack(form: Form, arrays: Arrays, unpack_error: Callable[[Any], Exception]) -> Block:
     """The block that `form` was made of, in memory of its own."""
-    packed, rows, packed_columns, packed_errors = form
+    packed, rows, packed_columns, packed_errors, provenance = form
     treedef = None if packed is None else unpack_structure(packed)
     columns = [_unpack_column(column, arrays) for column in packed_columns]
     errors = {row: unpack_error(error) for row, error in packed_errors.items()}
     # Two rows of objects may be one object.
     is_own = not any(isinstance(column, Objects) for column in columns)
-    return Block(treedef, columns, rows, errors, fresh=treedef is not None and is_own)
+    return Block(treedef, columns, rows, errors, treedef is not None and is_own, provenance)
 
 
 class _Packer:

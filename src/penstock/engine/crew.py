@@ -15,6 +15,7 @@ from typing import Any
 from penstock.block import Block, concatenate
 from penstock.engine import threads
 from penstock.node import State
+from penstock.provenance import Provenance
 
 _SECONDS_TO_STOP = 1.0
 
@@ -34,11 +35,12 @@ class Run:
         starved_seconds: How long that thread would have computed, but had no core, where somebody looked.
         thread: The identifier of that thread.
         is_makeshift: Whether that thread computed it since its process had not started.
+        provenance: Where the rows of `block` were read from, where row i of the result is of row i of it.
     """
 
     __slots__ = (
         *("before", "began", "block", "cpu_seconds", "error", "first", "is_done", "is_makeshift", "num_bytes"),
-        *("result", "rows", "seconds", "skip", "starved_seconds", "thread"),
+        *("provenance", "result", "rows", "seconds", "skip", "starved_seconds", "thread"),
     )
 
     def __init__(self, first: int, block: Block | None, rows: int, before: State, skip: int = 0) -> None:
@@ -57,6 +59,7 @@ class Run:
         self.cpu_seconds = 0.0
         self.starved_seconds = 0.0
         self.is_makeshift = False
+        self.provenance: Provenance | None = None
 
     def work(self, apply: Callable[[Block, int], Block], unit: int = 0) -> None:
         """Let `apply` make the result, in this thread.

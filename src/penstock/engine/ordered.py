@@ -71,6 +71,7 @@ class OrderedOperator:
         self._pace = settings.pace
         self._context = context
         self._out = Outgoing(is_in_order=settings.deterministic, is_row_by_row=is_row_by_row)
+        self._is_row_by_row = is_row_by_row
         self._unit = unit
         self._is_sent = is_sent
         self._wanted_rows, self._ended = 1, False
@@ -189,6 +190,10 @@ class OrderedOperator:
                 return None
             found = self._out.pulled(block, before, span.taken)
             if found is not None:
+                provenance = getattr(block, "provenance", None)  # places have none
+                if self._is_row_by_row and provenance is not None:
+                    # It need not travel to a process and back.
+                    found.block, found.provenance = block.with_provenance(None), provenance
                 return found
 
     def _rows(self) -> int:
@@ -263,6 +268,8 @@ class OrderedOperator:
     def _finish(self, run: Run) -> None:
         run.is_done = True
         if run.result is not None:
+            if run.provenance is not None:
+                run.result = run.result.with_provenance(run.provenance)
             run.num_bytes = run.result.num_bytes
             self._out.waiting_bytes += run.num_bytes
             is_to_choose = not self._pace.way

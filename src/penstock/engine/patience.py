@@ -157,6 +157,7 @@ class Patience:
                 return None
             at.is_late, done = True, list(at.done)
         found = Run(run.first, None, run.rows, run.before, run.skip)
+        found.provenance = run.provenance
         if at.block is None:
             found.result = all_errors(self.error(run.first, run.rows), run.rows)
             return found

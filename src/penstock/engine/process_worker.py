@@ -181,11 +181,11 @@ def _with_errors(block: Block, errors: dict[int, Exception]) -> Block:
     """`block` without the rows of `errors`, which stand in their places."""
     rows = [row for row in range(block.rows) if row not in errors and row not in block.errors]
     if not rows:
-        return Block(None, (), block.rows, block.errors | errors)
+        return Block(None, (), block.rows, block.errors | errors, provenance=block.provenance)
     source = np.full(block.rows, rows[0])
     source[rows] = rows
     kept = block.take(source)
-    return Block(kept.treedef, kept.columns, kept.rows, block.errors | errors, kept.fresh)
+    return Block(kept.treedef, kept.columns, kept.rows, block.errors | errors, kept.fresh, block.provenance)
 
 
 def _pack_row_error(row: int, error: Exception) -> Any:

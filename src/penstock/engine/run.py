@@ -67,6 +67,7 @@ class RunContext:
         self._epoch = epoch
         self._reader = reader
         self._joined_rows = 0
+        self._keeps_provenance = False
         self._opened = [0]
         self._remotes: dict[int, Remote] | None = None
         self._patience: Patience | None = None
@@ -85,6 +86,15 @@ class RunContext:
     def joined_rows(self) -> int:
         """How many rows of the operator being opened its reader makes one of; 0 if that is not known."""
         return self._joined_rows
+
+    @property
+    def keeps_provenance(self) -> bool:
+        return self._keeps_provenance
+
+    def keeping_provenance(self) -> RunContext:
+        found = copy.copy(self)
+        found._keeps_provenance = True
+        return found
 
     def open(self, node: Node, epoch: int | None = None, joined_rows: int = 0) -> Operator:
         self._opened[0] += 1
@@ -130,7 +140,7 @@ class RunContext:
     def open_nested(self, node: Node, pass_number: int, facts: Any | None = None) -> tuple[Operator, Any]:
         plan, facts = self._prepare(node, facts or pass_facts(node, pass_number, first=pass_number))
         nested = RunContext(self._prepare, self._allocator, None, self.options)
-        nested._with_workers = self._with_workers
+        nested._with_workers, nested._keeps_provenance = self._with_workers, self._keeps_provenance
         return open_node(plan, nested), facts
 
     def background(
@@ -163,7 +173,7 @@ class RunContext:
         from penstock.engine.apart_worker import NAME, PlanNeeds
         from penstock.engine.portable_plan import PortablePlan
 
-        needs = PlanNeeds(self._prepare, self.options, self._epoch)
+        needs = PlanNeeds(self._prepare, self.options, self._epoch, self._keeps_provenance)
         unmeasured = self._read_by(None)
         operator = ApartOperator(
             plan,
@@ -231,7 +241,7 @@ class RunContext:
     def _at(self, epoch: int) -> RunContext:
         # Scratch is not shared: two epochs may run at the same time, in two threads.
         other = RunContext(self._prepare, self._allocator, self._reader, self.options, epoch)
-        other._with_workers = self._with_workers
+        other._with_workers, other._keeps_provenance = self._with_workers, self._keeps_provenance
         return other
 
 

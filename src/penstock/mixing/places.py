@@ -14,6 +14,7 @@ from penstock.building import Allocate
 from penstock.columns import Column
 from penstock.mixing.alike import alike
 from penstock.node import Context, Epochs, Indices, Node, Places
+from penstock.provenance import Part, placed
 
 Rows = NDArray[np.intp]
 
@@ -122,7 +123,11 @@ def merged(method: str, parts: Sequence[Block], rows: Sequence[Rows], allocate: 
     errors = {
         int(places[row]): error for part, places in zip(parts, rows, strict=True) for row, error in part.errors.items()
     }
-    return Block(treedef, columns, sum(part.rows for part in parts), errors, fresh=True)
+    count, provenance = sum(part.rows for part in parts), None
+    if any(part.provenance is not None for part in parts):
+        each = zip(parts, rows, strict=True)
+        provenance = placed([Part(part.provenance, part.rows, slice(None), places) for part, places in each], count)
+    return Block(treedef, columns, count, errors, True, provenance)
 
 
 def _scattered(parts: Sequence[Block], rows: Sequence[Rows], allocate: Allocate) -> list[Column] | None:

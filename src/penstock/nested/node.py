@@ -58,7 +58,7 @@ class Flattening(Node):
         """The dataset of element `number`; or a block, with the error that stands in its place."""
         result = self.function.apply(element, context, number)
         if result.errors:
-            return result
+            return result.with_provenance(element.provenance)
         dataset = result.element(0)
         if isinstance(dataset, self.dataset_type):
             return dataset
@@ -66,7 +66,7 @@ class Flattening(Node):
             f"{self.function.transformation}(): {self.function.name} returned {_kind(result)} for element {number}; "
             "return a Dataset, such as Dataset.from_tensor_slices(x)"
         )
-        return all_errors(error)
+        return all_errors(error).with_provenance(element.provenance)
 
     def inner_pass(self, epoch: int, number: int) -> int:
         """The pass over the dataset of element `number`: one of its own, and the same whenever it is read again."""

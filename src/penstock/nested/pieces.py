@@ -10,6 +10,7 @@ import numpy as np
 from penstock import tree
 from penstock.block import Block, Dense, concatenate
 from penstock.nested.poured import Poured, Rows, joined
+from penstock.provenance import Part, placed
 
 
 class _Piece(NamedTuple):
@@ -122,11 +123,21 @@ def _spread(parts: list[tuple[Block, _Piece]], rows: int) -> Block | None:
         if len(arrays) < len(column) or len(forms) > 1 or len({part.dtype for part in column}) > 1:
             return None
         spread = np.empty((rows, *arrays[0].shape[1:]), arrays[0].dtype)
-        for array, placed in zip(arrays, runs, strict=True):
-            for places, picked in placed:
+        for array, own in zip(arrays, runs, strict=True):
+            for places, picked in own:
                 spread[places] = array[picked]
         columns.append(Dense(spread, column[0].dtype))
-    return Block(first.treedef, columns, rows, fresh=True)
+    provenance = None
+    if any(block.provenance is not None for block, _ in parts):
+        provenance = placed(
+            [
+                Part(block.provenance, block.rows, picked, places)
+                for (block, _), own in zip(parts, runs, strict=True)
+                for places, picked in own
+            ],
+            rows,
+        )
+    return Block(first.treedef, columns, rows, fresh=True, provenance=provenance)
 
 
 def _shuffled(parts: list[tuple[Block, _Piece]], rows: int) -> Block:

@@ -13,6 +13,7 @@ from penstock import calls, tree
 from penstock.block import Block, Dense
 from penstock.files import paths
 from penstock.node import Indices, Source
+from penstock.provenance import paths_themselves
 from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
@@ -78,7 +79,7 @@ def from_image_folder(
     array = np.empty(len(found), object)
     array[:] = found
     columns = [Dense(array, str), Dense(np.array(labels, np.int64))]
-    return cls(Images(Block(_PAIR, columns, len(found)), len(names)))
+    return cls(Images(Block(_PAIR, columns, len(found), provenance=paths_themselves(array)), len(names)))
 
 
 def image_folder_classes(folder: Any) -> list[str]:

@@ -11,6 +11,7 @@ from penstock import calls, tree
 from penstock.block import Block, Dense
 from penstock.files import paths
 from penstock.node import Indices, Source
+from penstock.provenance import paths_themselves
 from penstock.record import record
 from penstock.spec import Spec, TensorSpec
 
@@ -56,7 +57,8 @@ def list_files(
     found = paths.expand("list_files", paths.asked("list_files", "file_pattern", file_pattern))
     array = np.empty(len(found), object)
     array[:] = found
-    files: Dataset[Any] = cls(Paths(Block(tree.LEAF, [Dense(array, str)], len(found))))
+    block = Block(tree.LEAF, [Dense(array, str)], len(found), provenance=paths_themselves(array))
+    files: Dataset[Any] = cls(Paths(block))
     return files if shuffle is False or not found else files.shuffle(len(found), seed)
 
 

@@ -13,7 +13,7 @@ from penstock import calls, tree
 from penstock.block import Block, Dense
 from penstock.files import opening, paths
 from penstock.files.lines import line_chunks, split_lines
-from penstock.reader import Fragment, Position, Reader, Used
+from penstock.reader import Fragment, Position, Reader, Used, whole_files
 from penstock.reading import ReadFiles, parallel_reads
 from penstock.record import record
 from penstock.spec import Spec, TensorSpec
@@ -45,7 +45,7 @@ def text_line_dataset(
     if not isinstance(filenames, cls):
         names = paths.asked(method, "filenames", filenames)
         if settings is None or not names:
-            return cls(ReadFiles(TextLines(tuple(map(Fragment, names)), form), origin))
+            return cls(ReadFiles(TextLines(whole_files(names), form), origin))
         filenames = cls.from_tensor_slices(np.array(names, object))
     files: Dataset[Any] = filenames
     read = _FileDataset(cls, form, origin)
@@ -103,7 +103,7 @@ def from_text(
     _check_encoding(method, encoding, errors)
     names = paths.expand(method, paths.asked(method, "file_pattern", file_pattern))
     form = _Form(method, _FROM_SUFFIX, None, encoding, errors)
-    return cls(ReadFiles(TextLines(tuple(map(Fragment, names)), form), calls.origin(), settings))
+    return cls(ReadFiles(TextLines(whole_files(names), form), calls.origin(), settings))
 
 
 def _check_encoding(method: str, encoding: Any, errors: Any) -> None:
@@ -161,7 +161,7 @@ class _FileDataset:
             found = path[0] if len(path) == 1 else path
             raise TypeError(f"TextLineDataset(): filenames must hold paths, but holds {found!r}")
         names = paths.asked(self.form.method, "filenames", path[0])
-        return self.cls(ReadFiles(TextLines(tuple(map(Fragment, names)), self.form), self.origin))
+        return self.cls(ReadFiles(TextLines(whole_files(names), self.form), self.origin))
 
 
 @record(eq=True)

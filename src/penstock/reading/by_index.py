@@ -10,6 +10,7 @@ import numpy as np
 
 from penstock.block import Block, Dense, all_errors, another, concatenate
 from penstock.node import Indices, Places, follow_one_another
+from penstock.provenance import FileTable, Indexed
 from penstock.reader import Reader, Used
 from penstock.reading.pieces import blocks_of, held_bytes, is_one_value
 
@@ -64,6 +65,9 @@ class Fragments:
         self._in_work: dict[int, threading.Lock] = {}
         rows = [fragment.rows or 0 for fragment in self._fragments]
         self.starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
+        self.table = FileTable(
+            *([part.path for part in self._fragments], self.starts, [part.first_row for part in self._fragments])
+        )
         self._num_with_rows = sum(map(bool, rows))
         self._rows_ahead: int | None = None
 
@@ -172,19 +176,32 @@ def _kept(part: Block) -> Block:
 
 
 class FilePlaces(Places):
-    """Places among the rows of files."""
+    """Places among the rows of files.
 
-    __slots__ = ("_ahead", "_fragments", "_indices", "_lock", "_neighbours")
+    Args:
+        fragments: The files.
+        indices: Which rows.
+        keeps_provenance: Whether somebody wants to know where they are.
+    """
 
-    def __init__(self, fragments: Fragments, indices: Indices) -> None:
+    __slots__ = ("_ahead", "_fragments", "_indices", "_keeps_provenance", "_lock", "_neighbours")
+
+    def __init__(self, fragments: Fragments, indices: Indices, keeps_provenance: bool = False) -> None:
         self.rows = len(indices)
         self._fragments = fragments
         self._indices = indices
+        self._keeps_provenance = keeps_provenance
         self._neighbours = follow_one_another(indices)
         self._lock = threading.Lock()
         self._ahead = (0, Block(None, (), 0))
 
     def gather(self, start: int, stop: int) -> Block:
+        block = self._gather(start, stop)
+        if not self._keeps_provenance:
+            return block
+        return block.with_provenance(Indexed(self._fragments.table, self._indices[start:stop]))
+
+    def _gather(self, start: int, stop: int) -> Block:
         if self._neighbours:
             first = int(self._indices[start])
             return self._fragments.slice(first, first + stop - start)

@@ -50,7 +50,7 @@ class ReadFiles(Node):
     def resolve(self, epochs: Epochs, indices: Indices, context: Context) -> Places:
         budget = context.memory_budget_bytes
         fragments = context.memo(self, lambda: Fragments(self.reader, self.used, self.origin, budget))
-        return FilePlaces(fragments, indices)
+        return FilePlaces(fragments, indices, context.keeps_provenance)
 
     def open(self, context: Context) -> Operator:
         fragments = self.reader.fragments()
@@ -63,7 +63,8 @@ class ReadFiles(Node):
                 return in_order(pieces, len(fragments), number, position)
             return read_ahead(pieces, len(fragments), number, position, self._calls(), context.start_thread)
 
-        return ReadingOperator(read, self.cardinality() != UNKNOWN)
+        files = fragments if context.keeps_provenance else None
+        return ReadingOperator(read, self.cardinality() != UNKNOWN, files)
 
     def _calls(self) -> int:
         assert self.settings is not None

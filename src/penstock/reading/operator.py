@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from penstock.block import Block, another
 from penstock.ending import end
 from penstock.errors import DataLossError
 from penstock.node import State
-from penstock.reader import Position
+from penstock.provenance import Consecutive
+from penstock.reader import Fragment, Position
 from penstock.reading.pieces import Piece, Pieces
 
 
@@ -23,11 +24,21 @@ class ReadingOperator:
         read: Starts reading at a position of a fragment.
         rows_are_known: Whether a fragment that cannot be read is an error for each of its rows, so that they can be
             counted.
+        files: All fragments, where somebody wants to know which rows of them are handed out; the state then has the
+            number of the row at its position too.
     """
 
-    def __init__(self, read: Callable[[int, Position | None], Pieces], rows_are_known: bool = False) -> None:
+    def __init__(
+        self,
+        read: Callable[[int, Position | None], Pieces],
+        rows_are_known: bool = False,
+        files: Sequence[Fragment] | None = None,
+    ) -> None:
         self._read = read
         self._rows_are_known = rows_are_known
+        self._files = files
+        self._row: int | None = 0  # of its fragment, at which the last piece with a position begins
+        self._next_row: tuple[int, int | None] = (0, 0)  # fragment and row at which the next piece does
         self._pieces: Pieces | None = None
         self._number = 0
         self._position: Position | None = None
@@ -62,9 +73,13 @@ class ReadingOperator:
                 elements = f"{self._to_skip} element{'' if self._to_skip == 1 else 's'}"
                 raise DataLossError(f"the files hold {elements} less than when the state was saved; were they changed?")
             return False
+        row = self._next_row[1] if piece.number == self._next_row[0] else 0
+        self._next_row = piece.number, None if row is None else row + piece.block.rows
         if piece.position is not None:
-            self._number, self._position, self._taken = piece.number, piece.position, 0
+            self._number, self._position, self._taken, self._row = piece.number, piece.position, 0, row
         self._block, self._used = piece.block, 0
+        if self._files is not None:
+            self._block = piece.block.with_provenance(_provenance(self._files[piece.number], piece, row))
         return True
 
     def _hand_over(self, rows: int) -> Block:
@@ -78,7 +93,10 @@ class ReadingOperator:
         return block.slice(start, stop)
 
     def get_state(self) -> State:
-        return {"fragment": self._number, "position": self._position, "taken": self._taken + self._to_skip}
+        state = {"fragment": self._number, "position": self._position, "taken": self._taken + self._to_skip}
+        if self._files is None or self._position is None:
+            return state
+        return {**state, "row": self._row}
 
     def advance(self, state: State, rows: int) -> State:
         return {**state, "taken": state["taken"] + rows}
@@ -86,8 +104,18 @@ class ReadingOperator:
     def set_state(self, state: State) -> None:
         self._number, self._position = int(state["fragment"]), state["position"]
         self._taken, self._to_skip = 0, int(state["taken"])
+        # A state that was taken when nobody wanted to know lacks it.
+        self._row = 0 if self._position is None else state.get("row")
+        self._next_row = self._number, self._row
 
     def close(self) -> None:
         self._ended, self._block = True, None
         pieces, self._pieces = self._pieces, None
         end(pieces, "a file")
+
+
+def _provenance(file: Fragment, piece: Piece, row: int | None) -> Consecutive:
+    """Where the rows of a piece are that begins at a row of a fragment; an error that ends that is no row of it."""
+    if row is None or file.first_row is None or piece.position is None:
+        return Consecutive(file.path, None)
+    return Consecutive(file.path, file.first_row + row)

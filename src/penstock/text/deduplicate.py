@@ -177,7 +177,7 @@ class _DeduplicateOperator(NoveltyOperator):
                     "map(text.clean) it first, or give key= for the text's"
                 )
         kept = [row for row, is_new in zip(rows, self._are_new(forms), strict=True) if is_new]
-        return Block(block.treedef, block.columns, block.rows, errors, block.fresh), sorted([*kept, *errors])
+        return block.with_errors(errors), sorted([*kept, *errors])
 
     def _are_new(self, forms: list[str]) -> list[bool]:
         """For each text in its normal form, whether it is like none before it; those that are new are kept."""

@@ -137,7 +137,7 @@ class Choosing:
         if errors:
             mask = mask.copy()
             mask[list(errors)] = True
-            block = Block(block.treedef, block.columns, block.rows, errors)
+            block = block.with_errors(errors)
         if not errors and mask.all():
             return block
         return block.take(np.flatnonzero(mask))

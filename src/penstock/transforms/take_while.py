@@ -117,7 +117,7 @@ class _TakeWhileOperator:
         if errors:
             mask = mask.copy()
             mask[list(errors)] = True
-            block = Block(block.treedef, block.columns, block.rows, errors, block.fresh)
+            block = block.with_errors(errors)
         refused = np.flatnonzero(~mask)
         return block.slice(0, int(refused[0])) if len(refused) else block
 

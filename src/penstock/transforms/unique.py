@@ -87,7 +87,7 @@ class _UniqueOperator(NoveltyOperator):
     def new_rows(self, block: Block) -> tuple[Block, Sequence[int]]:
         kinds, keys, errors = _keys(block)
         if errors or block.errors:
-            block = Block(block.treedef, block.columns, block.rows, {**errors, **block.errors})
+            block = block.with_errors({**errors, **block.errors})
         if isinstance(kinds, list):
             pairs = enumerate(zip(kinds, keys, strict=True))
             return block, [row for row, pair in pairs if self._is_kept(*pair, row, block)]

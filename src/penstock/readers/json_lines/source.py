@@ -14,7 +14,7 @@ from penstock.block import Block
 from penstock.errors import DataLossError, SpecError
 from penstock.files import opening, paths
 from penstock.files.lines import line_chunks, split_lines
-from penstock.reader import Fragment, Position, Reader, Used
+from penstock.reader import Fragment, Position, Reader, Used, whole_files
 from penstock.readers.json_lines.fitting import Fitting, Misfit, can_be_json, infer, why_no_spec
 from penstock.reading import ReadFiles, parallel_reads
 from penstock.record import record
@@ -77,7 +77,7 @@ def from_json_lines(
     declared = _declared(output_signature, names)
     found = tuple(paths.expand(_METHOD, paths.asked(_METHOD, "file_pattern", file_pattern)))
     spec = _first_spec(found, names) if declared is None else declared
-    reader = JsonLines(tuple(map(Fragment, found)), spec, names is None and declared is None)
+    reader = JsonLines(whole_files(found), spec, names is None and declared is None)
     return cls(ReadFiles(reader, calls.origin(), settings))
 
 

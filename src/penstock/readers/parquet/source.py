@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,7 +89,9 @@ def from_parquet(
     with ThreadPoolExecutor(min(_MOST_FOOTERS_AT_ONCE, len(found))) as pool:
         footers = list(pool.map(read_footer, found))
     row_groups = tuple(
-        Fragment(footer.path, number, rows) for footer in footers for number, rows in enumerate(footer.rows)
+        Fragment(footer.path, number, rows, first_row)
+        for footer in footers
+        for number, (rows, first_row) in enumerate(zip(footer.rows, accumulate(footer.rows, initial=0), strict=False))
     )
     reader = ParquetRows(row_groups, layout_of(footers, names, nulls or {}), names, len(found))
     return cls(ReadFiles(reader, calls.origin(), settings))

@@ -292,7 +292,7 @@ class _DiskOperator:
         if block is None or self._writing is None:
             return block
         # What is held to be written is not to be written into.
-        return Block(block.treedef, block.columns, block.rows, block.errors, fresh=False)
+        return Block(block.treedef, block.columns, block.rows, block.errors, False, block.provenance)
 
     def _pull(self, rows: int) -> Block | None:
         """Further rows of the input, which are written, too; the file is complete when the last one is there."""

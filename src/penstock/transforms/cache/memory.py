@@ -142,7 +142,7 @@ class _CacheOperator:
                 return None
             block = found
         self._next += block.rows
-        return Block(block.treedef, block.columns, block.rows, block.errors, fresh=False)
+        return Block(block.treedef, block.columns, block.rows, block.errors, False, block.provenance)
 
     def _compute(self, rows: int) -> Block | None:
         if self._input is None:
