@@ -46,7 +46,8 @@ class FailedElement:
         source_row: Its number among the rows of that file, from 0: the line of text, the row of Parquet, the JSON
             object, where empty lines do not count. None where there is no such number, or it is not known.
         pickled: The element, and the random generator of a `random_map`, pickled and in base64; None where they cannot
-            be pickled or take more than a mebibyte.
+            be pickled or take more than a mebibyte, and where no call with one element failed: a source did, or a
+            vectorised function took too long, which is called with many.
     """
 
     transformation: str
@@ -70,8 +71,9 @@ class FailedElement:
         """
         if self.pickled is None:
             raise ValueError(
-                f"the element at position {self.position} of {self.transformation}({self.function}) was not kept, "
-                "because it is larger than a mebibyte or cannot be pickled"
+                f"the element at position {self.position} of {self.transformation}({self.function}) was not kept: no "
+                "call of a function with one element failed, or the element takes more than a mebibyte or cannot be "
+                "pickled"
             )
         element, last = pickle.loads(base64.b64decode(self.pickled))
         return element, last

@@ -82,16 +82,15 @@ class OrderedOperator:
         self._flow = Flow(settings.pace, unit)
         self._tuner = Tuner(settings, options.cpu_budget)
         self._most_waiting_bytes = options.memory_budget_bytes or _MOST_WAITING_BYTES
-        self._patience = patience or Patience(step, options.element_timeout_seconds, unit)
+        self._patience = patience or Patience(step, options.element_timeout_seconds, unit, context)
         # A thread that was given up may yet return, and write into a batch that is long the user's.
         may_land = joined_rows and is_row_by_row and settings.deterministic and not self._patience.is_limited
         self._landing = Landing(joined_rows, context.allocate) if may_land else None
         self._remote = Remote(
-            step,
-            unit,
-            self._patience,
+            *(step, unit, self._patience),
             in_order=settings.deterministic,
             is_early=not self._pace.way,
+            context=context,
             pace=None if settings.executor == "process" else settings.pace,
         )
         self._has_started = has_started or self._remote.has_started

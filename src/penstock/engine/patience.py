@@ -7,11 +7,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from penstock.block import Block, all_errors, concatenate
 from penstock.engine.crew import Run
+from penstock.engine.failed_calls import failed_calls
 from penstock.errors import ElementTimeoutError
-from penstock.node import Step
+from penstock.node import Context, Epochs, Step
 
 _SECONDS_BEFORE_A_WARNING = 60.0
 
@@ -57,12 +59,16 @@ class Patience:
         step: Whose runs they are.
         timeout_seconds: What one element may take; None for ever.
         unit: Rows that one call of the step takes.
+        context: That of the run; without it errors do not say which call took too long.
     """
 
-    def __init__(self, step: Step, timeout_seconds: float | None, unit: int = 1) -> None:
+    def __init__(
+        self, step: Step, timeout_seconds: float | None, unit: int = 1, context: Context | None = None
+    ) -> None:
         self._step = step
         self._timeout = timeout_seconds
         self._unit = unit
+        self._context = context
         self._warned: Run | None = None
         self._at_work: dict[int, AtWork] = {}
         self._begun: dict[int, tuple[int, list[Block]]] = {}
@@ -163,13 +169,22 @@ class Patience:
             return found
         start = len(done) * self._unit
         stop = min(run.rows, start + self._unit)
-        done.append(all_errors(self.error(run.first + start, stop - start), stop - start))
+        skipped = run.rows - at.block.rows
+        given = at.block.slice(start - skipped, stop - skipped)
+        done.append(self.failed(given, 0 if self._context is None else self._context.epoch, run.first + start))
         if stop == run.rows:
             found.result = concatenate(done)
         else:
-            found.block = at.block.slice(stop - run.rows + at.block.rows, at.block.rows)
+            found.block = at.block.slice(stop - skipped, at.block.rows)
             self._begun[run.first] = stop, done
         return found
+
+    def failed(self, given: Any, epoch: Epochs, first: int) -> Block:
+        """What stands in the place of rows that took too long, which the step got as `given`."""
+        error = self.error(first, given.rows)
+        if not isinstance(given, Block):
+            return all_errors(error, given.rows)
+        return failed_calls(error, given, self._step, self._unit, self._context, epoch, first)
 
     def error(self, first: int, rows: int) -> ElementTimeoutError:
         """What stands in the place of rows that took too long."""

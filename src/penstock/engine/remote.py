@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from penstock.block import Block, all_errors, concatenate
-from penstock.node import Epochs, Indices, Step
+from penstock.block import Block, concatenate
+from penstock.engine.failed_calls import failed_calls
+from penstock.node import Context, Epochs, Indices, Step
 from penstock.parallel import WorkPace
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Remote:
         is_early: Whether nothing was computed before, so that a thread that can do without a process does so for as
             long as one takes to start: what is done sooner is better done without.
         pace: Goes on in threads where no process can be started; that is an error if not given.
+        context: That of the run, where rows follow one another; without it errors do not say which call failed.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class Remote:
         in_order: bool = True,
         is_early: bool = False,
         pace: WorkPace | None = None,
+        context: Context | None = None,
     ) -> None:
         self._step = step
+        self._context = context
         self._unit = unit
         self._patience = patience if patience is not None and patience.is_limited else None
         self._workers: dict[int, ProcessWorker] = {}
@@ -175,12 +179,13 @@ class Remote:
                 del self._workers[threading.get_ident()]
                 if rows.block.rows <= self._unit:
                     assert self._patience is not None
-                    return all_errors(self._patience.error(rows.first, rows.block.rows), rows.block.rows)
+                    return self._patience.failed(rows.block, rows.epochs, rows.first)
             if rows.block.rows > self._unit:
                 half = -(-rows.block.rows // self._unit) // 2 * self._unit
                 halves = rows.slice(0, half), rows.slice(half, rows.block.rows)
                 return concatenate([self._apply(each, all_deaths, before_agreeing) for each in halves])
-        return all_errors(self._too_many(deaths or all_deaths, rows), rows.block.rows)
+        error = self._too_many(deaths or all_deaths, rows)
+        return failed_calls(error, rows.block, self._step, self._unit, self._context, rows.epochs, rows.first)
 
     def _call(self, rows: _Rows, before_agreeing: Callable[[], object] | None) -> Block:
         from penstock.errors import WorkerDied

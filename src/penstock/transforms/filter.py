@@ -16,7 +16,7 @@ from penstock.plan import demand_is_exact
 from penstock.record import record
 from penstock.spec import Spec
 from penstock.stream import SurplusOperator
-from penstock.vectorize.function import ElementFunction, purity_of
+from penstock.vectorize.function import ElementFunction, Replay, purity_of
 from penstock.vectorize.verdicts import verdicts
 
 if TYPE_CHECKING:
@@ -131,6 +131,10 @@ class Choosing:
 
     def signature(self) -> str:
         return f"filter({self.predicate.name})"
+
+    def call_on(self, row: Block, context: Context, epoch: Epochs, index: int) -> Replay:
+        """What calls the predicate on a row again."""
+        return Replay(self.predicate, row, None, index)
 
     def apply(self, block: Block, context: Context, epochs: Epochs, indices: Indices | int) -> Block:
         mask, errors = verdicts(self.predicate, block, context, indices)

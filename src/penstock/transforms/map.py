@@ -13,7 +13,7 @@ from penstock.node import Context, Epochs, Indices, Node, Operator, Purity, Stat
 from penstock.parallel import Parallel
 from penstock.record import record
 from penstock.spec import Spec
-from penstock.vectorize.function import ElementFunction, purity_of
+from penstock.vectorize.function import ElementFunction, Replay, purity_of
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -123,6 +123,10 @@ class Map(Blockwise):
         if not isinstance(self.input, Map):
             return operator
         return _MapOverMap(operator, is_free=self.settings is not None and not self.settings.deterministic)
+
+    def call_on(self, row: Block, context: Context, epoch: Epochs, index: int) -> Replay | None:
+        """What calls the function on a row again; None where there are several, and no telling which was at work."""
+        return Replay(self.functions[0], row, None, index) if len(self.functions) == 1 else None
 
     def simplify(self) -> Node:
         if isinstance(self.input, Map) and self.input.settings == self.settings:

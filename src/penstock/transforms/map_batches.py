@@ -17,7 +17,7 @@ from penstock.parallel import Parallel
 from penstock.record import record
 from penstock.spec import Spec
 from penstock.stream import SurplusOperator, exactly
-from penstock.vectorize.function import ElementFunction, purity_of
+from penstock.vectorize.function import ElementFunction, Replay, purity_of
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -148,6 +148,11 @@ class WholeRuns:
             for start in range(0, block.rows, size)
         ]
         return parts[0] if len(parts) == 1 else concatenate(parts)
+
+    def call_on(self, rows: Block, context: Context, epoch: Epochs, index: int) -> Replay | None:
+        """What calls the function on a run of rows again; None where one of them is an error."""
+        stacked = group(rows, rows.rows, "map_batches", index, context)
+        return None if stacked.errors else Replay(self.function, stacked, None, index)
 
     def _apply_to_one(self, block: Block, context: Context, first: int) -> Block:
         stacked = group(block, block.rows, "map_batches", first, context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from penstock.parallel import Parallel
 from penstock.passes import PassCounter, bind_pass
 from penstock.record import record
 from penstock.spec import Spec
-from penstock.vectorize.function import ElementFunction, purity_of
+from penstock.vectorize.function import ElementFunction, Replay, purity_of
 
 if TYPE_CHECKING:
     from penstock.dataset import Dataset
@@ -125,6 +126,10 @@ class RandomMap(Blockwise):
         rows = np.arange(indices, indices + block.rows) if isinstance(indices, int) else indices
         own = epochs if isinstance(epochs, int) else epochs.tolist()
         return self.function.apply_keyed(block, rows, lambda row: self._generator(own, rows, row))
+
+    def call_on(self, row: Block, context: Context, epoch: Epochs, index: int) -> Replay:
+        """What calls the function on a row again, with the same random numbers."""
+        return Replay(self.function, row, partial(self._generator, epoch, np.array([index]), 0), index)
 
     def _generator(self, epochs: Any, indices: Indices, row: int) -> Any:
         epoch = epochs if isinstance(epochs, int) else epochs[row]
