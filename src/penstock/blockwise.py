@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from penstock.block import Block
+from penstock.errors import refuse_without_order
 from penstock.node import (
     Access,
     Context,
@@ -16,7 +17,6 @@ from penstock.node import (
     Purity,
     State,
     advance,
-    refuse_without_order,
 )
 from penstock.parallel import Parallel
 from penstock.record import record

@@ -4,6 +4,10 @@ Wrong arguments are plain `ValueError` and `TypeError`, raised by the call that 
 own function keeps its type and gets notes.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class PenstockError(Exception):
     """The base of the errors below."""
@@ -58,3 +62,16 @@ class WorkerDied(PenstockError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+def refuse_without_order(state: Any) -> None:
+    """Refuse a state of a step that was handing its rows over as they were done; for operators that keep the order.
+
+    Raises:
+        StateError: It is one, and the order of the rows in it matters.
+    """
+    if state.get("spans") or state.get("order"):
+        raise StateError(
+            "load_state_dict(): the state was taken of a step with deterministic=False, and has rows that were handed "
+            "over out of order; give the step num_parallel_calls here too"
+        )

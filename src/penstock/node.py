@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from penstock import tree
 from penstock.block import Block
-from penstock.errors import StateError
 from penstock.parallel import Parallel, Tuning
 from penstock.passes import ReadingPace
 from penstock.record import record
@@ -101,19 +100,6 @@ def advance(operator: Operator, state: State, rows: int) -> State | None:
     """The state `rows` rows after `state`; None where the operator has no such method, or it takes computing them."""
     arithmetic = getattr(operator, "advance", None)
     return state if not rows else None if arithmetic is None else arithmetic(state, rows)
-
-
-def refuse_without_order(state: State) -> None:
-    """Refuse a state of a step that was handing its rows over as they were done; for operators that keep the order.
-
-    Raises:
-        StateError: It is one, and the order of the rows in it matters.
-    """
-    if state.get("spans") or state.get("order"):
-        raise StateError(
-            "load_state_dict(): the state was taken of a step with deterministic=False, and has rows that were handed "
-            "over out of order; give the step num_parallel_calls here too"
-        )
 
 
 class Step(Protocol):

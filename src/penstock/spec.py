@@ -114,15 +114,14 @@ def is_array_like(value: Any) -> bool:
     >>> [is_array_like(value) for value in (range(3), bytearray(b"ab"), b"ab", 1, object())]
     [True, True, False, False, False]
 
-    Tables do not, which would lose the names of their columns.
+    Tables do not, which would lose the names of their columns, nor images of Pillow, whose methods the next function may
+    call.
     """
     if isinstance(value, _NO_ARRAY_LIKES):
         return False
     if isinstance(value, range):
         return True
-    kind = type(value)
-    # Of the class, for an image of Pillow makes all of its pixels where it is asked for the attribute.
-    if hasattr(value, "__array__") or hasattr(kind, "__array_interface__") or hasattr(kind, "__array_struct__"):
+    if hasattr(value, "__array__"):
         return not hasattr(value, "columns")
     try:
         with memoryview(value):

@@ -8,7 +8,8 @@ from typing import Any
 from penstock.block import Block, concatenate
 from penstock.building import Allocate
 from penstock.columns import Part
-from penstock.node import Operator, State, refuse_without_order
+from penstock.errors import refuse_without_order
+from penstock.node import Operator, State
 from penstock.tally import Tally
 
 

@@ -16,8 +16,8 @@ from penstock.columns import SCALAR_DTYPES
 from penstock.ending import end
 from penstock.errors import DataLossError, SpecError
 from penstock.node import UNKNOWN, Context, Node, Operator, Purity, State
-from penstock.readers.signatures import declared
 from penstock.record import record
+from penstock.signatures import declared
 from penstock.spec import Spec, TensorSpec, is_array_like, spec_of_value
 from penstock.tally import Tally
 
