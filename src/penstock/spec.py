@@ -114,8 +114,8 @@ def is_array_like(value: Any) -> bool:
     >>> [is_array_like(value) for value in (range(3), bytearray(b"ab"), b"ab", 1, object())]
     [True, True, False, False, False]
 
-    Tables do not, which would lose the names of their columns, nor images of Pillow, whose methods the next function may
-    call.
+    Tables do not, which would lose the names of their columns, nor images of Pillow, whose methods the next function
+    may call.
     """
     if isinstance(value, _NO_ARRAY_LIKES):
         return False
