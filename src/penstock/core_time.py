@@ -7,6 +7,8 @@ import threading
 _FILE = "/proc/thread-self/schedstat"
 _WORTH_LOOKING_SECONDS = 0.02
 """Looking takes some 20 microseconds, and lets go of the GIL, which may take as long as some other thread computes."""
+_FEW_THREADS = 4
+"""More of them look less often each: thirty would lose a fifth of their speed to it (benchmarks/autotuned.py)."""
 
 
 class _Seen(threading.local):
@@ -20,7 +22,7 @@ class _Seen(threading.local):
 _seen = _Seen()
 
 
-def seconds_without_core(elapsed_seconds: float) -> float:
+def seconds_without_core(elapsed_seconds: float, threads: int = 1) -> float:
     """How long the calling thread was ready to run but did not, since it last told; 0 where the system does not.
 
     Without it, calls that compute look on a busy machine like calls that wait, and get more threads than there are
@@ -28,9 +30,11 @@ def seconds_without_core(elapsed_seconds: float) -> float:
 
     Args:
         elapsed_seconds: How long the caller has worked since it last asked; where it is little, nobody looks as yet.
+        threads: How many ask, this one included.
     """
     _seen.seconds_since += elapsed_seconds
-    if _seen.seconds_since < _WORTH_LOOKING_SECONDS or not _seen.is_known:
+    worth_looking_seconds = _WORTH_LOOKING_SECONDS * max(1.0, threads / _FEW_THREADS)
+    if _seen.seconds_since < worth_looking_seconds or not _seen.is_known:
         return 0.0
     try:
         with open(_FILE, "rb", buffering=0) as file:

@@ -210,7 +210,7 @@ class OrderedOperator:
         if is_apart:
             run.cpu_seconds = run.seconds  # what the process computed counts as computing
         if self._tuner.is_open:
-            run.starved_seconds = seconds_without_core(run.seconds)
+            run.starved_seconds = seconds_without_core(run.seconds, self._tuner.workers)
 
     def _land(self, apply: Callable[[Block, int], Block], block: Block, first: int) -> Block:
         assert self._landing is not None

@@ -265,7 +265,7 @@ class ReadAhead:
         except BaseException as error:
             result = Broken(error)
         seconds, cpu_seconds = time.perf_counter() - began, time.thread_time() - computed
-        starved_seconds = seconds_without_core(seconds) if self.tuning.is_open else 0.0
+        starved_seconds = seconds_without_core(seconds, self.tuning.workers) if self.tuning.is_open else 0.0
         turn = _Turn(line.rows_read - rows_before, seconds, cpu_seconds, starved_seconds, threading.get_ident())
         with self._lock:
             self.tuning.observe(turn)
