@@ -123,7 +123,7 @@ def test_one_object_raised_for_several_elements_tells_each_of_that_element_alone
                 with pytest.raises(KeyError) as raised:
                     next(iterator)
                 found.append([note.rsplit(" ")[-1] for note in raised.value.__notes__ if note.startswith("in map(")])
-                assert raised.value.penstock_replay.row.element(0) == n  # type: ignore[attr-defined]
+                assert raised.value.penstock_replay.row.element(0) == n
             else:
                 assert next(iterator) == n
         assert found == [["1"], ["3"], ["5"], ["7"], ["9"]]

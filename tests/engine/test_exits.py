@@ -66,7 +66,7 @@ def test_an_exit_that_comes_once_is_not_lost() -> None:
         return n
 
     ds = Dataset.range(8).map(exits_once, num_parallel_calls=1, executor="thread")
-    ds._node.settings.pace.run_rows = 8  # type: ignore[attr-defined]
+    ds._node.settings.pace.run_rows = 8
     found: list[int] = []
     with ds.iterator() as iterator, pytest.raises(SystemExit):
         found.extend(map(int, iterator))

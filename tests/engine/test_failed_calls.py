@@ -115,7 +115,7 @@ def test_errors_of_earlier_steps_stay_what_they_are() -> None:
     found = failed_calls(WorkerDied("died", "SIGKILL"), given, step, 1, RunContext(prepare), 0, 7).errors
     assert found[1] is earlier
     assert not hasattr(earlier, "penstock_replay")
-    assert [found[row].penstock_replay.index for row in (0, 2)] == [7, 9]  # type: ignore[attr-defined]
+    assert [found[row].penstock_replay.index for row in (0, 2)] == [7, 9]
 
 
 def test_no_call_is_told_where_several_functions_may_have_been_at_work() -> None:

@@ -60,9 +60,12 @@ def test_all_workers_hold_results_to_the_structure_of_the_first(executor: Any) -
     assert observed(ds.map(changes_structure, num_parallel_calls=2, executor=executor), 40) == expected
 
 
-@pytest.mark.parametrize(("pull_seconds", "run_seconds", "is_slow"), [(1.0, 0.1, True), (0.001, 1.0, False)])
-def test_what_is_done_is_handed_out_before_a_slow_source_is_asked(
-    pull_seconds: float, run_seconds: float, is_slow: bool
+@pytest.mark.parametrize(
+    ("pull_seconds", "run_seconds", "is_slow", "is_idle"),
+    [(1.0, 0.01, True, True), (1.0, 0.1, True, False), (0.001, 1.0, False, False)],
+)
+def test_what_is_done_and_what_is_quick_comes_before_a_slow_source_is_asked(
+    pull_seconds: float, run_seconds: float, is_slow: bool, is_idle: bool
 ) -> None:
     flow = Flow(WorkPace(), 1)
     run = Run(0, None, 1, {})
@@ -70,20 +73,7 @@ def test_what_is_done_is_handed_out_before_a_slow_source_is_asked(
     for _ in range(10):
         flow.pulled(run, pull_seconds)
         flow.observe(run)
-    assert flow.is_slow(2) is is_slow
-
-
-@pytest.mark.parametrize(("pull_seconds", "run_seconds", "is_idle"), [(1.0, 0.01, True), (1.0, 0.2, False)])
-def test_runs_are_waited_for_where_the_source_takes_far_longer(
-    pull_seconds: float, run_seconds: float, is_idle: bool
-) -> None:
-    flow = Flow(WorkPace(), 1)
-    run = Run(0, None, 1, {})
-    run.seconds = run_seconds
-    for _ in range(10):
-        flow.pulled(run, pull_seconds)
-        flow.observe(run)
-    assert flow.is_idle() is is_idle
+    assert (flow.is_slow(2), flow.is_idle()) == (is_slow, is_idle)
 
 
 @pytest.mark.parametrize(("pull_seconds", "grows"), [(0.0, True), (1.0, False)])
@@ -177,7 +167,7 @@ def test_threads_end_that_were_being_told_to_when_ctrl_c_came() -> None:
             raise KeyboardInterrupt
         put(task)
 
-    workers._tasks = SimpleNamespace(put=interrupted, get_nowait=workers._tasks.get_nowait)  # type: ignore[assignment]
+    workers._tasks = SimpleNamespace(put=interrupted, get_nowait=workers._tasks.get_nowait)
     with pytest.raises(KeyboardInterrupt):
         workers.close()
     workers.close()

@@ -58,7 +58,7 @@ def test_waiting_for_the_first_result_of_another_process_takes_no_time(monkeypat
     monkeypatch.setattr(processes, "borrow", Worker)
     monkeypatch.setattr(processes, "give_back", lambda worker: None)
     workers = Remote(watched.step, patience=watched.patience)
-    workers._before_agreeing = lambda: given_up.extend(watched.hour_later())  # type: ignore[assignment,func-returns-value]
+    workers._before_agreeing = lambda: given_up.extend(watched.hour_later())
     for _ in range(2):
         workers.apply(watched.block, 0, 0)
     workers.close()

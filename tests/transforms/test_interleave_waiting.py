@@ -112,7 +112,7 @@ def test_ctrl_c_while_the_reader_waits_is_no_other_error(way: str) -> None:
     for owner in (ahead, ahead._team):
         for found in vars(owner).values():
             if isinstance(found, threading.Condition) and found is not ahead._team.work:
-                found._acquire_restore = broken_off  # type: ignore[attr-defined]  # where its lock is taken back
+                found._acquire_restore = broken_off  # where its lock is taken back
     subs: list[Any] = [Closing(lambda put: may_end.wait(SECONDS) and None) for _ in range(2)]
     lines = [ahead.add(sub) for sub in subs]
     ahead.engage()
